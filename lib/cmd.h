@@ -123,9 +123,9 @@ struct cmd {
  * ignores SIGPIPE (cmd_done() reports it) and takes the locale's character type
  * from the environment.
  *
- * Returns the operands, NULL-terminated, in argv's memory.  *dashes, if not
- * NULL, becomes the number of operands that stood before a "--", or -1 if there
- * was none.
+ * Returns the operands in their order, NULL-terminated; they stay for the
+ * program's life.  *dashes, if not NULL, becomes the number of operands that
+ * stood before a "--", or -1 if there was none.
  */
 char **cmd_parse(const struct cmd *cmd, void *cfg, int argc, char **argv, int *dashes) MUSTCHECK;
 
@@ -148,6 +148,10 @@ const struct common *cmd_common(void);
 
 /* Whether output on this descriptor is to be coloured. */
 bool cmd_color(int fd);
+
+/* The i-th option, the program's own first, then its common ones; NULL past the last. */
+const struct opt *cmd_opt(const struct cmd *cmd, int i);
+bool cmd_opt_optional(const struct opt *o);	/* its argument may be left out */
 
 /* Edit distance, for "did you mean". */
 int cmd_distance(const char *a, const char *b);

@@ -16,8 +16,8 @@
  * The schema versions (of set "jobctl") this source works with: it needs at
  * least the first and knows nothing past the second.
  */
-#define PG_SCHEMA_MIN 1
-#define PG_SCHEMA_MAX 1
+#define PG_SCHEMA_MIN 3
+#define PG_SCHEMA_MAX 3
 
 struct pg {
 	PGconn *conn;		/* NULL while not connected */

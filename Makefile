@@ -1,0 +1,77 @@
+# jobctl: background jobs in the PostgreSQL you already run.
+#
+#   make              build the programs into build/bin
+#   make check        everything a change must pass; sets itself up on Debian 12
+#   make quickstart   from nothing to a search result
+#   make install      DESTDIR= PREFIX=
+
+VERSION = 0.1.0
+
+O ?= build
+PREFIX ?= /usr/local
+CC ?= cc
+CFLAGS ?= -O2 -g
+SAN ?=
+V ?=
+
+PROGRAMS := $(patsubst cmd/%.c,%,$(wildcard cmd/*.c))
+LIB_SRC := $(wildcard lib/*.c lib/*/*.c)
+LIB_OBJ := $(LIB_SRC:%.c=$(O)/%.o)
+SQL_FILES := $(sort $(wildcard sql/*/*.sql sql/*/api/*.sql))
+
+WARN = -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla \
+       -Wwrite-strings -Wpointer-arith -Wformat=2 -Wundef -Wcast-qual -Wimplicit-fallthrough \
+       -Wconversion -Wno-sign-conversion $(WERROR)
+PG_CFLAGS := $(shell pkg-config --cflags libpq 2>/dev/null || echo -I/usr/include/postgresql)
+ALL_CFLAGS = -std=gnu17 -D_GNU_SOURCE $(CFLAGS) $(WARN) -Ilib $(PG_CFLAGS) \
+	     -DJOBCTL_VERSION='"$(VERSION)"' -fstack-protector-strong -fPIE
+ALL_LDFLAGS = -pie -Wl,-z,relro -Wl,-z,now -Wl,--as-needed $(LDFLAGS)
+LDLIBS = -lpq -ljansson -lcrypto -lm
+ifneq ($(SAN),)
+ALL_CFLAGS += -fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer
+ALL_LDFLAGS += -fsanitize=$(SAN)
+else
+ALL_CFLAGS += -D_FORTIFY_SOURCE=2
+endif
+
+Q := $(if $(V),,@)
+say = $(if $(V),,@printf '  %-4s %s\n' $(1) $(2))
+
+all: $(PROGRAMS:%=$(O)/bin/%)
+
+# Flags are a prerequisite: change them and everything they touch is rebuilt.
+$(O)/flags: FORCE
+	@mkdir -p $(@D); echo '$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS)' | cmp -s - $@ || \
+		echo '$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS)' > $@
+
+$(O)/%.o: %.c $(O)/flags
+	@mkdir -p $(@D)
+	$(call say,CC,$<)
+	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+
+# The migrations travel inside jobctl-migrate.
+$(O)/gen/sql_files.c: tools/embed-sql $(SQL_FILES)
+	@mkdir -p $(@D)
+	$(call say,GEN,$@)
+	$(Q)tools/embed-sql $(SQL_FILES) > $@.tmp && mv $@.tmp $@
+
+$(O)/gen/sql_files.o: $(O)/gen/sql_files.c $(O)/flags
+	$(Q)$(CC) $(ALL_CFLAGS) -c -o $@ $<
+
+$(O)/libjobctl.a: $(LIB_OBJ)
+	$(call say,AR,$@)
+	$(Q)rm -f $@ && ar crs $@ $^
+
+$(O)/bin/jobctl-migrate: $(O)/gen/sql_files.o
+$(O)/bin/%: $(O)/cmd/%.o $(O)/libjobctl.a
+	@mkdir -p $(@D)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) $(O)/libjobctl.a $(LDLIBS)
+
+clean:
+	rm -rf build
+
+FORCE:
+.PHONY: all clean FORCE
+.SECONDARY:
+-include $(LIB_OBJ:.o=.d) $(PROGRAMS:%=$(O)/cmd/%.d)
