@@ -24,8 +24,6 @@
 #include "pg.h"
 #include "str.h"
 
-#define MARKER "README.jobctl-db"
-
 static const char marker_text[] =
 	"This directory is a private PostgreSQL cluster made by jobctl-db(1).\n"
 	"Remove it with \"jobctl-db --dir DIR destroy\", not by hand: a server may be running.\n";
@@ -65,6 +63,9 @@ cluster_as_server(struct cluster *c, struct err *e)
 {
 	if (!c->root || c->aside)
 		return 0;
+	c->ngroups = getgroups(0, NULL);
+	c->groups = xreallocarray(c->groups, (size_t)c->ngroups, sizeof *c->groups);
+	c->ngroups = getgroups(c->ngroups, c->groups);
 	if (setgroups(1, &c->gid) || setresgid(c->gid, c->gid, 0) || setresuid(c->uid, c->uid, 0))
 		return err_sys(e, ERR_OS, "cannot become user %s", c->user);
 	c->aside = true;
@@ -76,7 +77,8 @@ cluster_as_caller(struct cluster *c, struct err *e)
 {
 	if (!c->aside)
 		return 0;
-	if (setresuid(0, 0, 0) || setresgid(0, 0, 0))
+	if (setresuid(0, 0, 0) || setresgid(0, 0, 0) ||
+	    (c->ngroups >= 0 && setgroups((size_t)c->ngroups, c->groups)))
 		return err_sys(e, ERR_OS, "cannot become root again");
 	c->aside = false;
 	return 0;
@@ -210,6 +212,7 @@ void
 cluster_free(struct cluster *c)
 {
 	free(c->dir);
+	free(c->groups);
 	close_p(&c->fd);
 	*c = (struct cluster)CLUSTER_INIT;
 }
@@ -219,7 +222,7 @@ is_marked(const struct cluster *c)
 {
 	struct stat st;
 
-	return c->fd >= 0 && fstatat(c->fd, MARKER, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	return c->fd >= 0 && fstatat(c->fd, CLUSTER_MARKER, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
 	       S_ISREG(st.st_mode);
 }
 
@@ -370,16 +373,16 @@ mark(const struct cluster *c, struct err *e)
 		err_hint(e, "name a new or empty directory with --dir or JOBCTL_DB_DIR");
 		return -1;
 	}
-	fd = openat(c->fd, MARKER, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+	fd = openat(c->fd, CLUSTER_MARKER, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd < 0 || write(fd, marker_text, sizeof marker_text - 1) < 0)
-		return err_sys(e, ERR_CANTCREAT, "cannot write \"%s/%s\"", c->dir, MARKER);
+		return err_sys(e, ERR_CANTCREAT, "cannot write \"%s/%s\"", c->dir, CLUSTER_MARKER);
 	return 0;
 }
 
 int
 cluster_make(struct cluster *c, int64_t deadline, struct err *e)
 {
-	for (;;) {
+	for (int tries = 0;; tries++) {		/* DIR may be destroyed while we wait for its lock */
 		if (c->fd < 0 && make_dir(c, e))
 			return -1;
 		if (c->fd >= 0) {
@@ -389,6 +392,8 @@ cluster_make(struct cluster *c, int64_t deadline, struct err *e)
 				break;
 		}
 		close_p(&c->fd);
+		if (tries == 10)
+			return err_set(e, ERR_CANTCREAT, "\"%s\" vanishes as soon as it is made", c->dir);
 	}
 	if (mark(c, e))
 		return -1;
@@ -486,8 +491,8 @@ cluster_procs(const struct cluster *c, pid_t *pids, size_t max)
 	return n;
 }
 
-static bool
-is_ours(const struct cluster *c, pid_t pid)
+bool
+cluster_owns(const struct cluster *c, pid_t pid)
 {
 	char name[24];
 	struct stat data;
@@ -519,7 +524,7 @@ cluster_look(const struct cluster *c)
 		break;
 	case PQPING_NO_RESPONSE:
 	case PQPING_NO_ATTEMPT:
-		if (!f.pid || !is_ours(c, f.pid)) {
+		if (!f.pid || !cluster_owns(c, f.pid)) {
 			info.state = CLUSTER_STOPPED;
 			return info;
 		}

@@ -21,6 +21,8 @@
 
 #include "err.h"
 
+#define CLUSTER_MARKER "README.jobctl-db"
+
 enum cluster_state {
 	CLUSTER_NONE,		/* no cluster in DIR */
 	CLUSTER_STOPPED,
@@ -38,6 +40,8 @@ struct cluster {
 	uid_t uid;		/* who runs the server */
 	gid_t gid;
 	char user[64];
+	gid_t *groups;		/* root's, while aside */
+	int ngroups;
 	off_t log_from;		/* where the log stood when the last start began */
 };
 #define CLUSTER_INIT { .fd = -1 }
@@ -98,6 +102,7 @@ struct cluster_pidfile {
 	bool ready;
 };
 struct cluster_pidfile cluster_pidfile(const struct cluster *c);
+bool cluster_owns(const struct cluster *c, pid_t pid);
 size_t cluster_procs(const struct cluster *c, pid_t *pids, size_t max);
 int cluster_data_version(const struct cluster *c);	/* 0: no data */
 
