@@ -23,7 +23,7 @@ WARN = -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototype
        -Wwrite-strings -Wpointer-arith -Wformat=2 -Wundef -Wcast-qual -Wimplicit-fallthrough \
        -Wconversion -Wno-sign-conversion $(WERROR)
 PG_CFLAGS := $(shell pkg-config --cflags libpq 2>/dev/null || echo -I/usr/include/postgresql)
-ALL_CFLAGS = -std=gnu17 -D_GNU_SOURCE $(CFLAGS) $(WARN) -Ilib $(PG_CFLAGS) \
+ALL_CFLAGS = -std=gnu17 -D_GNU_SOURCE $(CFLAGS) $(WARN) -Ilib -I$(O) $(PG_CFLAGS) \
 	     -DJOBCTL_VERSION='"$(VERSION)"' -fstack-protector-strong -fPIE
 ALL_LDFLAGS = -pie -Wl,-z,relro -Wl,-z,now -Wl,--as-needed $(LDFLAGS)
 LDLIBS = -lpq -ljansson -lcrypto -lm
@@ -57,6 +57,13 @@ $(O)/gen/sql_files.c: tools/embed-sql $(SQL_FILES)
 
 $(O)/gen/sql_files.o: $(O)/gen/sql_files.c $(O)/flags
 	$(Q)$(CC) $(ALL_CFLAGS) -c -o $@ $<
+
+# The list of programs is data for jobctl's help, the manual's index and the completions.
+$(O)/gen/commands.def: cmd/commands.list
+	@mkdir -p $(@D)
+	$(Q)awk -F'\t' '!/^#/ { sub(/^jobctl-/, "", $$1); \
+		printf "COMMAND(\"%s\", \"%s\", \"%s\")\n", $$1, $$2, $$3 }' $< > $@.tmp && mv $@.tmp $@
+$(O)/cmd/jobctl.o: $(O)/gen/commands.def
 
 $(O)/libjobctl.a: $(LIB_OBJ)
 	$(call say,AR,$@)
