@@ -1,0 +1,72 @@
+-- Roles, projects, and who is asking.
+--
+-- Roles say what a caller may do, projects say with whose jobs.  The roles are
+-- siblings: none contains another, and functions are granted one by one.
+-- Roles belong to the whole server, so another database may have made them.
+
+CREATE SCHEMA IF NOT EXISTS jobctl;
+COMMENT ON SCHEMA jobctl IS 'background jobs; see jobctl(7)';
+GRANT USAGE ON SCHEMA jobctl TO PUBLIC;
+
+DO $$
+DECLARE
+    r text;
+BEGIN
+    FOREACH r IN ARRAY ARRAY['jobctl_submitter', 'jobctl_worker', 'jobctl_operator',
+                             'jobctl_reader', 'jobctl_all_projects'] LOOP
+        IF NOT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = r) THEN
+            EXECUTE format('CREATE ROLE %I NOLOGIN', r);
+        END IF;
+        IF NOT pg_catalog.pg_has_role(current_user, r, 'USAGE') THEN
+            EXECUTE format('GRANT %I TO %I', r, current_user);
+        END IF;
+    END LOOP;
+END
+$$;
+
+-- What may name a project, queue or kind.  As a domain the rule is checked when
+-- a value comes in and not again at every update of the row.
+CREATE DOMAIN jobctl.name AS text
+    CONSTRAINT name_is_plain CHECK (VALUE ~ '^[[:alnum:]_][[:alnum:]_.:/@+-]*$' AND length(VALUE) <= 255);
+COMMENT ON DOMAIN jobctl.name IS
+    'letters, digits and _ . : / @ + -, not beginning with punctuation but _, at most 255';
+
+CREATE TABLE jobctl.projects (
+    project_id jobctl.name PRIMARY KEY,
+    owner_role name NOT NULL,
+    created_at timestamptz NOT NULL DEFAULT now()
+);
+COMMENT ON TABLE jobctl.projects IS 'tenants';
+COMMENT ON COLUMN jobctl.projects.owner_role IS
+    'members of this role see and change the project''s jobs; "public" is every role';
+
+INSERT INTO jobctl.projects (project_id, owner_role) VALUES ('default', 'public');
+
+-- The role that is asking, inside functions that run with their owner's rights:
+-- what SET ROLE chose, else who logged in.
+CREATE FUNCTION jobctl.caller() RETURNS name
+LANGUAGE sql STABLE PARALLEL SAFE AS $$
+    SELECT CASE pg_catalog.current_setting('role')
+           WHEN 'none' THEN session_user
+           ELSE pg_catalog.current_setting('role')::pg_catalog.name END
+$$;
+
+-- Projects the caller may see.  Security definer: it reads the table that the
+-- policies built on it protect.
+CREATE FUNCTION jobctl.visible_projects() RETURNS SETOF text
+LANGUAGE sql STABLE SECURITY DEFINER ROWS 10
+SET search_path = pg_catalog, pg_temp AS $$
+    SELECT p.project_id
+    FROM jobctl.projects p
+    LEFT JOIN pg_catalog.pg_roles r ON r.rolname = p.owner_role
+    WHERE p.owner_role = 'public'
+       OR pg_catalog.pg_has_role(jobctl.caller(), 'jobctl_all_projects', 'USAGE')
+       OR pg_catalog.pg_has_role(jobctl.caller(), r.oid, 'USAGE')
+$$;
+GRANT EXECUTE ON FUNCTION jobctl.visible_projects() TO PUBLIC;
+
+ALTER TABLE jobctl.projects ENABLE ROW LEVEL SECURITY;
+CREATE POLICY visible ON jobctl.projects FOR SELECT
+    USING (project_id = ANY (ARRAY(SELECT jobctl.visible_projects())));
+GRANT SELECT ON jobctl.projects
+    TO jobctl_submitter, jobctl_worker, jobctl_operator, jobctl_reader;

@@ -1,0 +1,10 @@
+DROP TABLE jobctl.job_events;
+DROP TABLE jobctl.job_progress;
+DROP TABLE jobctl.job_dependencies;
+DROP TABLE jobctl.claims;
+DROP TABLE jobctl.jobs;
+DROP FUNCTION jobctl.refuse_change();
+DROP SEQUENCE jobctl.job_seq;
+DROP TABLE jobctl.workers;
+DROP TABLE jobctl.queues;
+DROP TABLE jobctl.kinds;

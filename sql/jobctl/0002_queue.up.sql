@@ -1,0 +1,207 @@
+-- The live side of the queue: jobs that are pending, running or held, who runs
+-- them, and what they wait for.
+--
+-- jobs is small and hot.  Every index on it is paid three times per job (insert,
+-- claim, finish), so there is none on worker or project: running jobs are found
+-- through claims.
+
+CREATE TABLE jobctl.kinds (
+    kind jobctl.name PRIMARY KEY,
+    timeout interval CHECK (timeout > '0'),
+    max_attempts integer CHECK (max_attempts BETWEEN 1 AND 1000),
+    unique_arg text
+);
+COMMENT ON TABLE jobctl.kinds IS 'defaults for jobs of a kind; a kind need not have a row';
+COMMENT ON COLUMN jobctl.kinds.unique_arg IS
+    'at most one live job per project and value of this argument';
+
+-- A command line is not known to be safe to run twice.
+INSERT INTO jobctl.kinds (kind, timeout, max_attempts, unique_arg) VALUES
+    ('exec', NULL, 1, NULL),
+    ('index', '1 hour', NULL, 'repo_path');
+
+CREATE TABLE jobctl.queues (
+    queue jobctl.name PRIMARY KEY,
+    max_running integer CHECK (max_running >= 0),
+    paused_at timestamptz,
+    paused_by name,
+    paused_why text,
+    CONSTRAINT ck_pause_is_whole CHECK ((paused_at IS NULL) = (paused_by IS NULL))
+);
+COMMENT ON TABLE jobctl.queues IS 'settings of a queue; a queue need not have a row';
+
+CREATE TABLE jobctl.workers (
+    worker_id uuid PRIMARY KEY,
+    host text NOT NULL,
+    boot_id text NOT NULL,
+    pid integer NOT NULL,
+    pid_start bigint NOT NULL,
+    version text NOT NULL,
+    queues text[],
+    kinds text[],
+    slots integer NOT NULL CHECK (slots > 0),
+    lease interval NOT NULL CHECK (lease > '0'),
+    lease_until timestamptz NOT NULL,
+    heartbeat_at timestamptz NOT NULL DEFAULT now(),
+    idle boolean NOT NULL DEFAULT false,
+    role_name name NOT NULL,
+    started_at timestamptz NOT NULL DEFAULT now()
+) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 200);
+COMMENT ON TABLE jobctl.workers IS 'worker processes; alive while lease_until is ahead';
+COMMENT ON COLUMN jobctl.workers.queues IS 'null: every queue';
+COMMENT ON COLUMN jobctl.workers.kinds IS 'null: every kind';
+COMMENT ON COLUMN jobctl.workers.pid_start IS
+    'start time of the process in clock ticks since boot: with boot_id and pid it names a process for ever';
+COMMENT ON COLUMN jobctl.workers.idle IS 'has a free slot and wants to be notified of new jobs';
+
+CREATE SEQUENCE jobctl.job_seq CACHE 1;
+
+CREATE TABLE jobctl.jobs (
+    id uuid PRIMARY KEY,
+    seq bigint NOT NULL DEFAULT nextval('jobctl.job_seq'),
+    priority integer NOT NULL DEFAULT 0,
+    attempt integer NOT NULL DEFAULT 0 CHECK (attempt >= 0),
+    max_attempts integer NOT NULL DEFAULT 3 CHECK (max_attempts BETWEEN 1 AND 1000),
+    blockers integer NOT NULL DEFAULT 0 CHECK (blockers >= 0),
+    crashes integer NOT NULL DEFAULT 0 CHECK (crashes >= 0),
+    created_at timestamptz NOT NULL DEFAULT now(),
+    run_at timestamptz NOT NULL DEFAULT now(),
+    wake_at timestamptz,
+    started_at timestamptz,
+    cancel_requested_at timestamptz,
+    token uuid,
+    worker_id uuid,
+    status text NOT NULL DEFAULT 'pending',
+    project_id jobctl.name NOT NULL DEFAULT 'default',
+    queue jobctl.name NOT NULL DEFAULT 'default',
+    kind jobctl.name NOT NULL,
+    created_by name NOT NULL DEFAULT jobctl.caller(),
+    unique_key text CHECK (length(unique_key) BETWEEN 1 AND 1000),
+    backoff text CHECK (backoff IN ('exponential', 'linear', 'constant')),
+    backoff_base interval CHECK (backoff_base >= '0'),
+    backoff_max interval CHECK (backoff_max >= '0'),
+    timeout interval CHECK (timeout > '0'),
+    error_message text,
+    args jsonb NOT NULL DEFAULT '{}',
+    CONSTRAINT ck_status CHECK (status IN ('pending', 'running', 'held')),
+    CONSTRAINT ck_running_has_token CHECK
+        ((status = 'running') = (token IS NOT NULL) AND (token IS NULL) = (worker_id IS NULL)),
+    CONSTRAINT ck_running_is_due CHECK
+        (status <> 'running' OR (wake_at IS NULL AND blockers = 0 AND started_at IS NOT NULL)),
+    CONSTRAINT ck_args_is_object CHECK (jsonb_typeof(args) = 'object'),
+    CONSTRAINT ck_args_size CHECK (pg_column_size(args) <= 1048576),
+    -- Submitter and worker may be different hosts: whether the path exists is
+    -- the job's business.  A ".." component is not a matter of hosts.
+    CONSTRAINT ck_index_repo_path CHECK
+        (CASE WHEN kind = 'index' THEN coalesce(
+            jsonb_typeof(args -> 'repo_path') = 'string'
+            AND args ->> 'repo_path' LIKE '/%'
+            AND args ->> 'repo_path' !~ '(^|/)\.\.(/|$)', false)
+         ELSE true END)
+) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_threshold = 1000,
+        autovacuum_analyze_scale_factor = 0.02, autovacuum_vacuum_cost_delay = 0);
+COMMENT ON TABLE jobctl.jobs IS 'live jobs: pending, running or held';
+COMMENT ON COLUMN jobctl.jobs.seq IS 'order within a priority; new when the job goes back to the queue';
+COMMENT ON COLUMN jobctl.jobs.run_at IS 'when the job became or becomes eligible';
+COMMENT ON COLUMN jobctl.jobs.wake_at IS 'run_at while it is ahead, null once due';
+COMMENT ON COLUMN jobctl.jobs.blockers IS 'unmet dependencies';
+COMMENT ON COLUMN jobctl.jobs.token IS 'of the claim that runs the job; made by the worker';
+COMMENT ON COLUMN jobctl.jobs.crashes IS 'workers lost while running it';
+COMMENT ON COLUMN jobctl.jobs.error_message IS 'of the last attempt that failed';
+
+CREATE INDEX jobs_claim ON jobctl.jobs (queue, priority DESC, seq)
+    WHERE status = 'pending' AND wake_at IS NULL AND blockers = 0;
+CREATE INDEX jobs_wake ON jobctl.jobs (wake_at)
+    WHERE status = 'pending' AND wake_at IS NOT NULL;
+CREATE UNIQUE INDEX jobs_unique ON jobctl.jobs (project_id, unique_key)
+    WHERE unique_key IS NOT NULL;
+
+-- Whoever writes SQL by hand meets the same rules as the programs.  The WHEN
+-- clause lets lawful changes pass without calling anything.
+CREATE FUNCTION jobctl.refuse_change() RETURNS trigger
+LANGUAGE plpgsql AS $$
+BEGIN
+    IF OLD.status IS DISTINCT FROM NEW.status THEN
+        RAISE EXCEPTION USING ERRCODE = '23514', CONSTRAINT = 'ck_job_transition',
+            MESSAGE = format('job %s cannot go from %s to %s', OLD.id, OLD.status, NEW.status);
+    END IF;
+    RAISE EXCEPTION USING ERRCODE = '23514', CONSTRAINT = 'ck_job_identity',
+        MESSAGE = format('the id, project, kind, creator and creation time of job %s cannot change', OLD.id);
+END
+$$;
+CREATE TRIGGER refuse_change BEFORE UPDATE ON jobctl.jobs
+    FOR EACH ROW
+    WHEN ((OLD.status <> NEW.status
+           AND NOT (OLD.status = 'pending' AND NEW.status IN ('running', 'held')
+                    OR OLD.status = 'running' AND NEW.status = 'pending'
+                    OR OLD.status = 'held' AND NEW.status = 'pending'))
+          OR OLD.id <> NEW.id OR OLD.project_id <> NEW.project_id OR OLD.kind <> NEW.kind
+          OR OLD.created_by <> NEW.created_by OR OLD.created_at <> NEW.created_at)
+    EXECUTE FUNCTION jobctl.refuse_change();
+
+CREATE TABLE jobctl.claims (
+    token uuid PRIMARY KEY,
+    worker_id uuid NOT NULL,
+    ids uuid[] NOT NULL,
+    unfinished integer NOT NULL CHECK (unfinished > 0),
+    claimed_at timestamptz NOT NULL DEFAULT now()
+) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_threshold = 500,
+        autovacuum_vacuum_cost_delay = 0);
+CREATE INDEX claims_worker ON jobctl.claims (worker_id);
+COMMENT ON TABLE jobctl.claims IS 'what each claim took: how running jobs are found';
+COMMENT ON COLUMN jobctl.claims.unfinished IS 'how many of ids still run under this token; the row goes with the last';
+
+CREATE TABLE jobctl.job_dependencies (
+    job_id uuid NOT NULL,
+    needs_id uuid NOT NULL,
+    needs_ok boolean NOT NULL,
+    project_id text NOT NULL,
+    PRIMARY KEY (job_id, needs_id),
+    CONSTRAINT ck_no_self_dependency CHECK (job_id <> needs_id)
+);
+CREATE INDEX job_dependencies_needs ON jobctl.job_dependencies (needs_id);
+COMMENT ON TABLE jobctl.job_dependencies IS 'dependencies not met yet: job_id waits for needs_id to end';
+
+CREATE TABLE jobctl.job_progress (
+    job_id uuid PRIMARY KEY,
+    project_id text NOT NULL,
+    done bigint CHECK (done >= 0),
+    total bigint CHECK (total >= 0),
+    message text CHECK (length(message) <= 1000),
+    stats jsonb CHECK (jsonb_typeof(stats) = 'object' AND pg_column_size(stats) <= 65536),
+    checkpoint jsonb CHECK (pg_column_size(checkpoint) <= 65536),
+    updated_at timestamptz NOT NULL DEFAULT now()
+) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 500);
+COMMENT ON TABLE jobctl.job_progress IS 'what a live job last reported; a checkpoint outlives the attempt';
+
+CREATE TABLE jobctl.job_events (
+    event_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    at timestamptz NOT NULL DEFAULT now(),
+    project_id text,
+    job_id uuid,
+    queue text,
+    event text NOT NULL CHECK (event IN ('cancel', 'retry', 'hold', 'release', 'pause', 'resume', 'reap', 'edit')),
+    role_name name NOT NULL DEFAULT jobctl.caller(),
+    client text DEFAULT current_setting('application_name', true),
+    why text
+);
+CREATE INDEX job_events_job ON jobctl.job_events (job_id) WHERE job_id IS NOT NULL;
+COMMENT ON TABLE jobctl.job_events IS 'what people and reapers did to jobs and queues';
+
+DO $$
+DECLARE
+    t text;
+BEGIN
+    FOREACH t IN ARRAY ARRAY['jobs', 'job_dependencies', 'job_progress', 'job_events'] LOOP
+        EXECUTE format('ALTER TABLE jobctl.%I ENABLE ROW LEVEL SECURITY', t);
+        EXECUTE format('CREATE POLICY visible ON jobctl.%I FOR SELECT USING
+                        (project_id = ANY (ARRAY(SELECT jobctl.visible_projects())))', t);
+        EXECUTE format('GRANT SELECT ON jobctl.%I TO jobctl_submitter, jobctl_worker,
+                        jobctl_operator, jobctl_reader', t);
+    END LOOP;
+END
+$$;
+-- A queue's own events belong to no project.
+CREATE POLICY queue_events ON jobctl.job_events FOR SELECT USING (project_id IS NULL);
+GRANT SELECT ON jobctl.kinds, jobctl.queues, jobctl.workers, jobctl.claims
+    TO jobctl_submitter, jobctl_worker, jobctl_operator, jobctl_reader;

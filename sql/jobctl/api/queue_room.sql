@@ -1,0 +1,24 @@
+-- drop: FUNCTION jobctl.queue_room(text)
+--
+-- How many more jobs of a queue may start now: 0 while it is paused, a large
+-- number if it has no limit.  A limit is exact across all hosts because whoever
+-- claims holds the queue's row while counting; only queues with one pay for it.
+CREATE OR REPLACE FUNCTION jobctl.queue_room(queue text) RETURNS integer
+LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+    setting jobctl.queues;
+BEGIN
+    SELECT * INTO setting FROM jobctl.queues q WHERE q.queue = queue_room.queue;
+    IF NOT FOUND THEN
+        RETURN 1000000;
+    END IF;
+    IF setting.max_running IS NOT NULL THEN
+        SELECT * INTO setting FROM jobctl.queues q WHERE q.queue = queue_room.queue FOR UPDATE;
+    END IF;
+    IF setting.paused_at IS NOT NULL THEN
+        RETURN 0;
+    END IF;
+    RETURN coalesce(setting.max_running - jobctl.running_in_queue(queue_room.queue), 1000000);
+END
+$$;
+REVOKE ALL ON FUNCTION jobctl.queue_room(text) FROM PUBLIC;

@@ -1,0 +1,94 @@
+-- drop: FUNCTION jobctl.submit(text, jsonb, text, text, integer, timestamptz, interval, text, text, interval, uuid[], uuid[], integer, text, interval, boolean, uuid, boolean)
+--
+-- Put one job into the queue, in the caller's transaction: it exists when that
+-- commits.  Returns its id.
+--
+--   SELECT jobctl.submit('mail', '{"to": "ann@example.org"}', queue => 'mail');
+--
+-- run_in counts from now, on the server's clock, and outranks run_at.
+-- unique_key: at most one live job per project has it.  If one has, on_conflict
+--   skip     returns that job's id
+--   fail     raises JC001
+--   replace  gives that job these arguments, priority and time, unless it runs (JC075)
+-- unique_for: a job with the key that completed within this time counts as well.
+-- after, after_ok: wait until these jobs have ended, or completed; a job that can
+-- no longer run because one of after_ok did not complete is cancelled.
+-- backoff: exponential, linear or constant, then :BASE and :MAX as in linear:30s:10m.
+-- id: made by the caller, so that a submit whose answer was lost can be said
+-- again, with repeated => true: it then also looks among finished jobs.
+CREATE OR REPLACE FUNCTION jobctl.submit(
+    kind text, args jsonb DEFAULT '{}', queue text DEFAULT 'default', project text DEFAULT 'default',
+    priority integer DEFAULT 0, run_at timestamptz DEFAULT NULL, run_in interval DEFAULT NULL,
+    unique_key text DEFAULT NULL, on_conflict text DEFAULT 'skip', unique_for interval DEFAULT NULL,
+    after uuid[] DEFAULT NULL, after_ok uuid[] DEFAULT NULL, max_attempts integer DEFAULT NULL,
+    backoff text DEFAULT NULL, timeout interval DEFAULT NULL, hold boolean DEFAULT false,
+    id uuid DEFAULT NULL, repeated boolean DEFAULT false) RETURNS uuid
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_column
+DECLARE
+    defaults jobctl.kinds;
+    job jobctl.jobs;
+    existing uuid;
+BEGIN
+    PERFORM jobctl.ensure_project(project);
+    SELECT * INTO defaults FROM jobctl.kinds k WHERE k.kind = submit.kind;
+    IF unique_key IS NULL AND defaults.unique_arg IS NOT NULL THEN
+        unique_key := submit.kind || ':' || (args ->> defaults.unique_arg);
+    END IF;
+    IF repeated THEN
+        SELECT f.id INTO existing FROM jobctl.finished_jobs f WHERE f.id = submit.id;
+        IF FOUND THEN
+            RETURN existing;
+        END IF;
+    END IF;
+
+    job.id := coalesce(id, jobctl.new_id());
+    job.run_at := coalesce(now() + run_in, run_at, now());
+    INSERT INTO jobctl.jobs AS j (id, priority, max_attempts, run_at, wake_at, status, project_id,
+                             queue, kind, unique_key, backoff, backoff_base, backoff_max, timeout, args)
+    VALUES (job.id, coalesce(submit.priority, 0), coalesce(submit.max_attempts, defaults.max_attempts, 3),
+            job.run_at, CASE WHEN job.run_at > now() THEN job.run_at END,
+            CASE WHEN hold THEN 'held' ELSE 'pending' END, submit.project, submit.queue, submit.kind,
+            submit.unique_key, nullif(split_part(submit.backoff, ':', 1), ''),
+            nullif(split_part(submit.backoff, ':', 2), '')::interval,
+            nullif(split_part(submit.backoff, ':', 3), '')::interval,
+            coalesce(submit.timeout, defaults.timeout), coalesce(submit.args, '{}'))
+    ON CONFLICT DO NOTHING;
+    IF NOT FOUND THEN
+        RETURN jobctl.submit_conflict(job.id, submit.project, submit.unique_key, submit.on_conflict,
+                                      submit.args, submit.priority, job.run_at);
+    END IF;
+
+    -- Asked only now: a job with this key that was live when we inserted would
+    -- have been a conflict, so one that completed before is visible here.
+    IF unique_for IS NOT NULL AND submit.unique_key IS NOT NULL THEN
+        SELECT f.id INTO existing FROM jobctl.finished_jobs f
+        WHERE f.project_id = submit.project AND f.unique_key = submit.unique_key
+          AND f.status = 'completed' AND f.completed_at > now() - unique_for
+        ORDER BY f.completed_at DESC LIMIT 1;
+        IF FOUND THEN
+            DELETE FROM jobctl.jobs j WHERE j.id = job.id;
+            IF on_conflict = 'fail' THEN
+                RAISE EXCEPTION USING ERRCODE = 'JC001',
+                    MESSAGE = format('job %s with unique key "%s" completed less than %s ago', existing,
+                                     submit.unique_key, unique_for);
+            END IF;
+            RETURN existing;
+        END IF;
+    END IF;
+
+    IF after IS NOT NULL OR after_ok IS NOT NULL THEN
+        PERFORM jobctl.add_dependencies(job.id, submit.after, submit.after_ok);
+    END IF;
+    IF job.run_at <= now() AND NOT hold THEN
+        PERFORM jobctl.wake_workers(submit.queue);
+    END IF;
+    RETURN job.id;
+END
+$$;
+REVOKE ALL ON FUNCTION jobctl.submit(text, jsonb, text, text, integer, timestamptz, interval, text, text,
+    interval, uuid[], uuid[], integer, text, interval, boolean, uuid, boolean) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION jobctl.submit(text, jsonb, text, text, integer, timestamptz, interval, text, text,
+    interval, uuid[], uuid[], integer, text, interval, boolean, uuid, boolean)
+    TO jobctl_submitter, jobctl_operator;

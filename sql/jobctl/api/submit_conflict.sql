@@ -1,0 +1,48 @@
+-- drop: FUNCTION jobctl.submit_conflict(uuid, text, text, text, jsonb, integer, timestamptz)
+--
+-- The insert of submit() met a row: the same id (said before: that is success),
+-- or the same unique key.
+CREATE OR REPLACE FUNCTION jobctl.submit_conflict(
+    new_id uuid, project text, key text, on_conflict text, new_args jsonb, new_priority integer,
+    new_run_at timestamptz) RETURNS uuid
+LANGUAGE plpgsql AS $$
+DECLARE
+    other jobctl.jobs;
+BEGIN
+    SELECT * INTO other FROM jobctl.jobs j WHERE j.id = new_id;
+    IF FOUND THEN
+        IF other.project_id <> project THEN
+            RAISE EXCEPTION USING ERRCODE = 'JC065', MESSAGE = format('the id %s is taken', new_id);
+        END IF;
+        RETURN new_id;
+    END IF;
+    SELECT * INTO other FROM jobctl.jobs j
+    WHERE j.project_id = project AND j.unique_key = key FOR UPDATE;
+    IF NOT FOUND THEN      -- it ended between the insert and now
+        RAISE EXCEPTION USING ERRCODE = 'JC075',
+            MESSAGE = format('the job with unique key "%s" ended at this moment', key), HINT = 'submit again';
+    END IF;
+    CASE coalesce(on_conflict, 'skip')
+    WHEN 'skip' THEN
+        NULL;
+    WHEN 'fail' THEN
+        RAISE EXCEPTION USING ERRCODE = 'JC001',
+            MESSAGE = format('job %s with unique key "%s" is %s', other.id, key, other.status);
+    WHEN 'replace' THEN
+        IF other.status = 'running' THEN
+            RAISE EXCEPTION USING ERRCODE = 'JC075',
+                MESSAGE = format('job %s with unique key "%s" is running', other.id, key),
+                HINT = 'submit again when it has ended: jobctl-wait ' || other.id;
+        END IF;
+        UPDATE jobctl.jobs j
+        SET args = coalesce(new_args, '{}'), priority = coalesce(new_priority, 0), run_at = new_run_at,
+            wake_at = CASE WHEN new_run_at > now() THEN new_run_at END
+        WHERE j.id = other.id;
+    ELSE
+        RAISE EXCEPTION USING ERRCODE = 'JC065',
+            MESSAGE = format('on_conflict is "%s", not skip, fail or replace', on_conflict);
+    END CASE;
+    RETURN other.id;
+END
+$$;
+REVOKE ALL ON FUNCTION jobctl.submit_conflict(uuid, text, text, text, jsonb, integer, timestamptz) FROM PUBLIC;

@@ -1,0 +1,13 @@
+-- drop: FUNCTION jobctl.wake_workers(text)
+--
+-- Tell idle workers of a queue that there is something for them.  A busy one will
+-- look by itself, so a burst costs no notification each.  A few at random, not
+-- all: one job needs one worker, and polling covers the case that those asked died.
+CREATE OR REPLACE FUNCTION jobctl.wake_workers(queue text) RETURNS void
+LANGUAGE sql VOLATILE AS $$
+    SELECT pg_catalog.pg_notify('jobctl_' || replace(w.worker_id::text, '-', ''), 'wake')
+    FROM (SELECT worker_id FROM jobctl.workers
+          WHERE idle AND lease_until > now() AND (queues IS NULL OR wake_workers.queue = ANY (queues))
+          ORDER BY random() LIMIT 3) w
+$$;
+REVOKE ALL ON FUNCTION jobctl.wake_workers(text) FROM PUBLIC;
