@@ -98,6 +98,18 @@ int pg_connect(struct pg *db, const char *app, const char *dbname, struct err *e
 void pg_close(struct pg *db);
 
 /*
+ * The same without blocking, for a program with children to look after: poll the
+ * descriptor for the events until the deadline, then step (ready: poll said so).
+ * A step returns 0 while there is more to do, 1 when db is connected, -1 when the
+ * last host has failed.  Only looking up a host's name may block.
+ */
+struct pg_connector;
+struct pg_connector *pg_connector_new(const char *app, const char *dbname, struct err *e) MUSTCHECK;
+int pg_connector_fd(const struct pg_connector *c, short *events, int64_t *deadline);
+int pg_connector_step(struct pg_connector *c, bool ready, struct pg *db, struct err *e) MUSTCHECK;
+void pg_connector_free(struct pg_connector *c);
+
+/*
  * Fails with ERR_SCHEMA and the command to run unless the schema is in this
  * program's range.  pg_open() is pg_connect() and this, in one round trip after
  * connecting.

@@ -75,10 +75,22 @@ pg_conninfo(const char *dbname)
 	return str_take(&s);
 }
 
-/* The parameters of one attempt: keywords and values, borrowed but for app. */
+/* The parameters of one attempt; the strings live in the connector. */
 struct params {
 	const char *key[MAX_KEYWORDS], *value[MAX_KEYWORDS];
 	int n;
+};
+
+struct pg_connector {
+	struct params params;
+	PQconninfoOption *own, *env;
+	char *name, *passfile;
+	char *hosts, *addrs, *ports;		/* the lists to walk */
+	char *host, *addr, *port;		/* of this attempt */
+	int next, nhosts;
+	PGconn *conn;				/* of this attempt */
+	PostgresPollingStatusType wants;
+	int64_t deadline;
 };
 
 static void
@@ -153,43 +165,6 @@ connect_error(PGconn *c, const char *why, struct err *e)
 	return -1;
 }
 
-static int
-connect_one(struct params *p, int64_t deadline, PGconn **out, struct err *e)
-{
-	PGconn *c = PQconnectStartParams(p->key, p->value, 0);
-	PostgresPollingStatusType st = PGRES_POLLING_WRITING;
-	int rc = -1;
-
-	if (!c)
-		return err_set(e, ERR_OS, "out of memory");
-	while (PQstatus(c) != CONNECTION_BAD && st != PGRES_POLLING_OK && st != PGRES_POLLING_FAILED) {
-		struct pollfd pfd = {
-			.fd = PQsocket(c),
-			.events = st == PGRES_POLLING_READING ? POLLIN : POLLOUT,
-		};
-		int n = poll(&pfd, 1, poll_timeout(deadline));
-
-		if (n < 0 && errno != EINTR) {
-			(void)err_sys(e, ERR_OS, "poll");
-			goto out;
-		}
-		if (n == 0 && now_ms() >= deadline) {
-			rc = connect_error(c, "timeout expired", e);
-			goto out;
-		}
-		if (n > 0)
-			st = PQconnectPoll(c);
-	}
-	if (PQstatus(c) == CONNECTION_OK) {
-		*out = c;
-		return 0;
-	}
-	rc = connect_error(c, PQerrorMessage(c), e);
-out:
-	PQfinish(c);
-	return rc;
-}
-
 /* systemd's credential, unless libpq was told of another password file. */
 static const char *
 passfile(char **hold)
@@ -211,31 +186,34 @@ host_timeout(const struct params *p)
 	return s > 0 ? s * 1000 : CONNECT_TIMEOUT_S * 1000;
 }
 
+/* Begin with the next host of the list; -1 with e untouched if there is none. */
 static int
-walk_hosts(struct pg *db, struct params *p, struct err *e)
+next_host(struct pg_connector *c, struct err *e)
 {
-	AUTOFREE char *hosts = NULL, *addrs = NULL, *ports = NULL;
-	const char *h = get(p, "host"), *a = get(p, "hostaddr"), *port = get(p, "port");
-	int n = count_items(a ? a : h), rc = -1;
+	struct params *p = &c->params;
 
-	hosts = h ? xstrdup(h) : NULL;
-	addrs = a ? xstrdup(a) : NULL;
-	ports = port ? xstrdup(port) : NULL;
-	for (int i = 0; i < n && rc; i++) {
-		AUTOFREE char *host = item(hosts, i), *addr = item(addrs, i), *pt = item(ports, i);
-		PGconn *c = NULL;
-
-		if (host)
-			set(p, "host", host);
-		if (addr)
-			set(p, "hostaddr", addr);
-		if (pt)
-			set(p, "port", pt);
-		rc = connect_one(p, deadline_in(host_timeout(p)), &c, e);
-		if (rc == 0)
-			db->conn = c;
-	}
-	return rc;
+	if (c->next == c->nhosts)
+		return -1;
+	free(c->host);
+	free(c->addr);
+	free(c->port);
+	c->host = item(c->hosts, c->next);
+	c->addr = item(c->addrs, c->next);
+	c->port = item(c->ports, c->next);
+	c->next++;
+	if (c->host)
+		set(p, "host", c->host);
+	if (c->addr)
+		set(p, "hostaddr", c->addr);
+	if (c->port)
+		set(p, "port", c->port);
+	PQfinish(c->conn);
+	c->conn = PQconnectStartParams(p->key, p->value, 0);
+	if (!c->conn)
+		return err_set(e, ERR_OS, "out of memory");
+	c->wants = PGRES_POLLING_WRITING;
+	c->deadline = deadline_in(host_timeout(p));
+	return 0;
 }
 
 static void
@@ -250,58 +228,136 @@ ignore_notice(void *ctx, const PGresult *res)
  * to the host list (so that a list from there is walked too), then our defaults.
  */
 static int
-gather(struct params *p, const char *conninfo, PQconninfoOption **own, PQconninfoOption **env,
-       struct err *e)
+gather(struct pg_connector *c, const char *conninfo, struct err *e)
 {
 	char *why = NULL;
 
-	*own = PQconninfoParse(conninfo, &why);
-	if (!*own) {
+	c->own = PQconninfoParse(conninfo, &why);
+	if (!c->own) {
 		(void)err_set(e, ERR_USAGE, "cannot read the connection string: %s", why ? why : "");
 		PQfreemem(why);
 		return -1;
 	}
-	for (PQconninfoOption *o = *own; o->keyword; o++)
+	for (PQconninfoOption *o = c->own; o->keyword; o++)
 		if (o->val && *o->val)
-			set(p, o->keyword, o->val);
-	if (get(p, "service"))
+			set(&c->params, o->keyword, o->val);
+	if (get(&c->params, "service"))
 		return 0;
-	*env = PQconndefaults();
-	for (PQconninfoOption *o = *env; o && o->keyword; o++)
+	c->env = PQconndefaults();
+	for (PQconninfoOption *o = c->env; o && o->keyword; o++)
 		if (o->val && *o->val && strcmp(o->keyword, "password") != 0)
-			set_default(p, o->keyword, o->val);
+			set_default(&c->params, o->keyword, o->val);
 	return 0;
+}
+
+static char *
+copy_of(const char *z)
+{
+	return z ? xstrdup(z) : NULL;
+}
+
+struct pg_connector *
+pg_connector_new(const char *app, const char *dbname, struct err *e)
+{
+	AUTOFREE char *conninfo = pg_conninfo(dbname);
+	struct pg_connector *c = xcalloc(1, sizeof *c);
+	struct params *p = &c->params;
+	const char *bare, *pass;
+	char host[64] = "?";
+
+	/* As psql: a string without "=" that is no URI is a database's name. */
+	bare = strchr(conninfo, '=') || strstr(conninfo, "://") ? NULL : conninfo;
+	if (gather(c, bare ? "" : conninfo, e)) {
+		pg_connector_free(c);
+		return NULL;
+	}
+	if (bare && *bare)
+		set(p, "dbname", bare);
+	gethostname(host, sizeof host - 1);
+	c->name = xasprintf("%s %s:%d", app, host, (int)getpid());
+	set_default(p, "fallback_application_name", c->name);
+	set(p, "client_encoding", "UTF8");
+	pass = passfile(&c->passfile);
+	if (pass)
+		set_default(p, "passfile", pass);
+	c->hosts = copy_of(get(p, "host"));
+	c->addrs = copy_of(get(p, "hostaddr"));
+	c->ports = copy_of(get(p, "port"));
+	c->nhosts = count_items(c->addrs ? c->addrs : c->hosts);
+	if (next_host(c, e)) {
+		pg_connector_free(c);
+		return NULL;
+	}
+	return c;
+}
+
+void
+pg_connector_free(struct pg_connector *c)
+{
+	if (!c)
+		return;
+	PQfinish(c->conn);
+	PQconninfoFree(c->own);
+	PQconninfoFree(c->env);
+	free(c->name);
+	free(c->passfile);
+	free(c->hosts);
+	free(c->addrs);
+	free(c->ports);
+	free(c->host);
+	free(c->addr);
+	free(c->port);
+	free(c);
+}
+
+int
+pg_connector_fd(const struct pg_connector *c, short *events, int64_t *deadline)
+{
+	*events = c->wants == PGRES_POLLING_READING ? POLLIN : POLLOUT;
+	*deadline = c->deadline;
+	return PQsocket(c->conn);
+}
+
+int
+pg_connector_step(struct pg_connector *c, bool ready, struct pg *db, struct err *e)
+{
+	if (PQstatus(c->conn) != CONNECTION_BAD && ready)
+		c->wants = PQconnectPoll(c->conn);
+	if (PQstatus(c->conn) == CONNECTION_OK) {
+		db->conn = c->conn;
+		c->conn = NULL;
+		PQsetnonblocking(db->conn, 1);
+		PQsetNoticeReceiver(db->conn, ignore_notice, NULL);
+		return 1;
+	}
+	if (PQstatus(c->conn) == CONNECTION_BAD || c->wants == PGRES_POLLING_FAILED)
+		(void)connect_error(c->conn, PQerrorMessage(c->conn), e);
+	else if (now_ms() >= c->deadline)
+		(void)connect_error(c->conn, "timeout expired", e);
+	else
+		return 0;
+	return next_host(c, e);
 }
 
 int
 pg_connect(struct pg *db, const char *app, const char *dbname, struct err *e)
 {
-	AUTOFREE char *conninfo = pg_conninfo(dbname), *name = NULL, *hold = NULL;
-	PQconninfoOption *own = NULL, *env = NULL;
-	struct params p = { .n = 0 };
-	const char *bare, *pass;
-	char host[64] = "?";
-	int rc = -1;
+	struct pg_connector *c = pg_connector_new(app, dbname, e);
+	int rc = c ? 0 : -1;
 
-	/* As psql: a string without "=" that is no URI is a database's name. */
-	bare = strchr(conninfo, '=') || strstr(conninfo, "://") ? NULL : conninfo;
-	if (gather(&p, bare ? "" : conninfo, &own, &env, e))
-		return -1;
-	if (bare && *bare)
-		set(&p, "dbname", bare);
-	gethostname(host, sizeof host - 1);
-	name = xasprintf("%s %s:%d", app, host, (int)getpid());
-	set_default(&p, "fallback_application_name", name);
-	set(&p, "client_encoding", "UTF8");
-	pass = passfile(&hold);
-	if (pass)
-		set_default(&p, "passfile", pass);
-	rc = walk_hosts(db, &p, e);
-	PQconninfoFree(own);
-	PQconninfoFree(env);
-	if (rc)
-		return -1;
-	PQsetnonblocking(db->conn, 1);
-	PQsetNoticeReceiver(db->conn, ignore_notice, NULL);
-	return 0;
+	while (rc == 0) {
+		struct pollfd p = { .revents = 0 };
+		int64_t deadline;
+		int n = 0;
+
+		p.fd = pg_connector_fd(c, &p.events, &deadline);
+		if (p.fd >= 0)
+			n = poll(&p, 1, poll_timeout(deadline));
+		if (n < 0 && errno != EINTR)
+			rc = err_sys(e, ERR_OS, "poll");
+		else
+			rc = pg_connector_step(c, n > 0, db, e);
+	}
+	pg_connector_free(c);
+	return rc < 0 ? -1 : 0;
 }
