@@ -194,8 +194,8 @@ collect(struct pg *db, PGresult **keep, bool pipeline, struct err *e)
 
 enum { MAX_ARGS = 40 };
 
-static int
-send_call(struct pg *db, const char *sql, const struct pg_val *args, int nargs, struct err *e)
+int
+pg_send(struct pg *db, const char *sql, const struct pg_val *args, int nargs)
 {
 	Oid types[MAX_ARGS];
 	const char *values[MAX_ARGS];
@@ -209,9 +209,13 @@ send_call(struct pg *db, const char *sql, const struct pg_val *args, int nargs, 
 			    : args[i].ptr   ? args[i].ptr
 					    : (const char *)args[i].raw;
 	}
-	if (!PQsendQueryParams(db->conn, sql, nargs, types, values, lengths, formats, 0))
-		return pg_error(db->conn, NULL, e);
-	return 0;
+	return PQsendQueryParams(db->conn, sql, nargs, types, values, lengths, formats, 0) ? 0 : -1;
+}
+
+static int
+send_call(struct pg *db, const char *sql, const struct pg_val *args, int nargs, struct err *e)
+{
+	return pg_send(db, sql, args, nargs) ? pg_error(db->conn, NULL, e) : 0;
 }
 
 int

@@ -135,6 +135,9 @@ int pg_call(struct pg *db, PGresult **res, const char *sql,
 int pg_first_call(struct pg *db, PGresult **res, const char *sql,
 		  const struct pg_val *args, int nargs, struct err *e) MUSTCHECK;
 
+/* Only send a statement (pipe.h reads the answer); on -1 PQerrorMessage() says why. */
+int pg_send(struct pg *db, const char *sql, const struct pg_val *args, int nargs) MUSTCHECK;
+
 /* Several statements in one string, no parameters, results dropped (migrations, BEGIN, COMMIT). */
 int pg_exec(struct pg *db, const char *sql, struct err *e) MUSTCHECK;
 

@@ -1,0 +1,152 @@
+/*
+ * pipe.c - libpq's pipeline mode with callbacks
+ */
+#include "pipe.h"
+
+#include <poll.h>
+#include <stdlib.h>
+
+bool
+pipe_is_open(const struct pipe *p)
+{
+	return p->db.conn != NULL;
+}
+
+int
+pipe_open(struct pipe *p, struct pg *db, struct err *e)
+{
+	if (!PQenterPipelineMode(db->conn)) {
+		(void)pg_error(db->conn, NULL, e);
+		pg_close(db);
+		return -1;
+	}
+	p->db = *db;
+	p->got = false;
+	*db = (struct pg)PG_INIT;
+	return 0;
+}
+
+/* Take the first call off the ring. */
+static struct pipe_call
+shift(struct pipe *p)
+{
+	struct pipe_call c = p->calls[p->first];
+
+	p->first = (p->first + 1) % p->cap;
+	p->ncalls--;
+	p->got = false;
+	return c;
+}
+
+void
+pipe_close(struct pipe *p, const struct err *why)
+{
+	struct pipe old = *p;
+
+	pg_close(&old.db);
+	*p = (struct pipe)PIPE_INIT;	/* an answer may well look at p */
+	while (old.ncalls) {
+		struct pipe_call c = shift(&old);
+
+		c.answer(c.ctx, NULL, why);
+	}
+	free(old.calls);
+}
+
+static void
+push(struct pipe *p, struct pipe_call c)
+{
+	if (p->ncalls == p->cap) {
+		size_t cap = p->cap ? p->cap * 2 : 16;
+		struct pipe_call *calls = xcalloc(cap, sizeof *calls);
+
+		for (size_t i = 0; i < p->ncalls; i++)
+			calls[i] = p->calls[(p->first + i) % p->cap];
+		free(p->calls);
+		p->calls = calls;
+		p->cap = cap;
+		p->first = 0;
+	}
+	p->calls[(p->first + p->ncalls++) % p->cap] = c;
+}
+
+static void
+lost(struct pipe *p)
+{
+	struct err e;
+
+	(void)pg_error(p->db.conn, NULL, &e);
+	e.kind = ERR_UNAVAILABLE;
+	pipe_close(p, &e);
+}
+
+void
+pipe_call(struct pipe *p, int64_t deadline, const char *sql, const struct pg_val *args, int nargs,
+	  pipe_answer *answer, void *ctx)
+{
+	push(p, (struct pipe_call){ .answer = answer, .ctx = ctx, .deadline = deadline });
+	if (pg_send(&p->db, sql, args, nargs) || !PQpipelineSync(p->db.conn))
+		lost(p);
+}
+
+int
+pipe_fd(const struct pipe *p, short *events, int64_t *deadline)
+{
+	*events = POLLIN;
+	*deadline = NEVER;
+	if (!p->db.conn)
+		return -1;
+	if (p->ncalls)
+		*deadline = p->calls[p->first].deadline;
+	if (PQflush(p->db.conn) == 1)
+		*events |= POLLOUT;
+	return PQsocket(p->db.conn);
+}
+
+static void
+answer(struct pipe *p, const PGresult *res)
+{
+	struct pipe_call *c = &p->calls[p->first];
+	ExecStatusType st = PQresultStatus(res);
+	struct err e = ERR_INIT;
+
+	if (p->got)
+		return;
+	p->got = true;
+	if (st == PGRES_TUPLES_OK || st == PGRES_COMMAND_OK) {
+		c->answer(c->ctx, res, NULL);
+		return;
+	}
+	(void)pg_error(p->db.conn, res, &e);
+	c->answer(c->ctx, NULL, &e);
+}
+
+void
+pipe_run(struct pipe *p, bool readable)
+{
+	if (!p->db.conn)
+		return;
+	if (PQflush(p->db.conn) < 0 || (readable && !PQconsumeInput(p->db.conn))) {
+		lost(p);
+		return;
+	}
+	/* A call ends with its sync; NULL only parts the result from that. */
+	while (p->db.conn && p->ncalls && !PQisBusy(p->db.conn)) {
+		PG_RES res = PQgetResult(p->db.conn);
+
+		if (PQstatus(p->db.conn) == CONNECTION_BAD) {
+			lost(p);
+			return;
+		}
+		if (res && PQresultStatus(res) == PGRES_PIPELINE_SYNC)
+			(void)shift(p);
+		else if (res)
+			answer(p, res);
+	}
+	if (p->db.conn && p->ncalls && now_ms() >= p->calls[p->first].deadline) {
+		struct err e;
+
+		(void)err_set(&e, ERR_UNAVAILABLE, "the database has stopped answering");
+		pipe_close(p, &e);
+	}
+}

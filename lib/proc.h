@@ -1,0 +1,58 @@
+/*
+ * proc.h - a child process in a session of its own: start, stop, collect
+ *
+ * Knows nothing of jobs or databases, so that it can be tested with true(1) and
+ * sleep(1).  A process is its leader: when the leader has exited, what is left
+ * of its process group is killed.
+ */
+#ifndef JOBCTL_PROC_H
+#define JOBCTL_PROC_H
+
+#include <sys/resource.h>
+#include <sys/types.h>
+
+#include "err.h"
+
+struct proc_spec {
+	char *const *argv;	/* argv[0] is looked up in envp's PATH if it has no slash */
+	char *const *envp;
+	const char *cwd;	/* NULL: ours */
+	int in, out, err;	/* become 0, 1, 2 */
+	int control;		/* becomes 3, or -1 */
+};
+
+struct proc {
+	pid_t pid;		/* 0: none */
+	int fd;			/* pidfd: readable when the leader has exited */
+	int64_t kill_at;	/* when TERM becomes KILL, and KILL is said again; NEVER while not stopping */
+};
+#define PROC_INIT { .fd = -1, .kill_at = NEVER }
+
+struct proc_end {
+	int exit_code;		/* -1 if a signal ended it */
+	int signal;		/* 0 if it exited */
+	struct rusage usage;
+};
+
+/*
+ * Once, before the first spawn: remembers which signals we ignore, because a
+ * child must not.
+ */
+void proc_init(void);
+
+/*
+ * Start a process.  It has a session of its own, default signal dispositions, an
+ * empty signal mask, descriptors 0 to 3 and no other, and is killed by the kernel
+ * when we die.  -1 with e->sys set when the program could not be executed: then
+ * no process is left.
+ */
+int proc_spawn(struct proc *p, const struct proc_spec *spec, struct err *e) MUSTCHECK;
+
+/* TERM (and CONT) to the group now, KILL after the grace; with grace 0 KILL at once.  May be said again. */
+void proc_stop(struct proc *p, int64_t grace_ms);
+void proc_tick(struct proc *p);		/* does what kill_at asks for */
+
+/* The leader has exited (fd is readable): kill the rest of the group, collect it, free p. */
+int proc_collect(struct proc *p, struct proc_end *end, struct err *e) MUSTCHECK;
+
+#endif

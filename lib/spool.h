@@ -1,0 +1,53 @@
+/*
+ * spool.h - what a job writes, bounded: its beginning and its end
+ *
+ * The first SPOOL_HEAD bytes of both streams together become pieces as they come
+ * and can be stored while the job runs.  After that only the last SPOOL_TAIL
+ * bytes of each stream are kept, and become pieces at the end, each with the
+ * number of bytes that were dropped before it.  A job can write without limit:
+ * memory stays bounded.
+ */
+#ifndef JOBCTL_SPOOL_H
+#define JOBCTL_SPOOL_H
+
+#include "str.h"
+
+enum { SPOOL_HEAD = 262144, SPOOL_TAIL = 65536, SPOOL_PIECE = 32768, SPOOL_LINE = 500 };
+
+struct piece {
+	int n;			/* number within the attempt, from 1 */
+	int stream;		/* 1 stdout, 2 stderr */
+	int64_t dropped;
+	char *data;
+	size_t len, cap;
+};
+
+struct tail {
+	char *ring;		/* NULL until needed */
+	size_t len, at;		/* bytes held; where the next goes */
+	int64_t dropped;
+};
+
+struct spool {
+	struct piece *pieces;	/* ready to be stored */
+	size_t npieces, cap;
+	int next_n;
+	size_t head_left;
+	struct tail tail[2];
+	struct str line;	/* the last line of stderr so far, for the error message */
+	bool line_ended;
+};
+#define SPOOL_INIT { .next_n = 1, .head_left = SPOOL_HEAD, .line = STR(SPOOL_LINE) }
+
+void spool_add(struct spool *s, int stream, const char *p, size_t n);
+/* The job has ended: what the tails hold becomes pieces. */
+void spool_end(struct spool *s);
+/* Bytes in pieces not dropped yet. */
+size_t spool_ready(const struct spool *s);
+/* The first n pieces have been stored. */
+void spool_drop(struct spool *s, size_t n);
+/* The last line of stderr that was not empty, as valid UTF-8; "" if none.  Borrowed. */
+const char *spool_last_line(struct spool *s);
+void spool_free(struct spool *s);
+
+#endif
