@@ -75,10 +75,17 @@ $(O)/bin/%: $(O)/cmd/%.o $(O)/libjobctl.a
 	$(call say,LD,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) $(O)/libjobctl.a $(LDLIBS)
 
+# Unit tests: one program per tests/unit/NAME_test.c.
+UNIT_TESTS := $(patsubst %.c,$(O)/%,$(wildcard tests/unit/*_test.c))
+$(O)/tests/unit/%: $(O)/tests/unit/%.o $(O)/libjobctl.a
+	$(call say,LD,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) $(O)/libjobctl.a $(LDLIBS)
+unit-tests: $(UNIT_TESTS)
+
 clean:
 	rm -rf build
 
 FORCE:
-.PHONY: all clean FORCE
+.PHONY: all clean unit-tests FORCE
 .SECONDARY:
--include $(LIB_OBJ:.o=.d) $(PROGRAMS:%=$(O)/cmd/%.d)
+-include $(LIB_OBJ:.o=.d) $(PROGRAMS:%=$(O)/cmd/%.d) $(UNIT_TESTS:%=%.d)
