@@ -140,7 +140,7 @@ start(struct cluster *c, const struct config *cfg, struct err *e)
 
 	if (cluster_make(c, deadline, e))
 		return -1;
-	fresh = cluster_look(c).state == CLUSTER_NONE;
+	fresh = !cluster_data_version(c);
 	if (fresh)
 		cmd_note(&cmd, "making a cluster in %s", c->dir);
 	rc = cluster_start(c, deadline, e);

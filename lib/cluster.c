@@ -32,7 +32,9 @@ static const char marker_text[] =
 static enum err_kind
 kind_of_errno(void)
 {
-	return errno == EACCES || errno == EPERM ? ERR_NOPERM : ERR_CANTCREAT;
+	if (errno == EACCES || errno == EPERM)
+		return ERR_NOPERM;
+	return errno == ENOTDIR || errno == ELOOP ? ERR_CONFIG : ERR_CANTCREAT;
 }
 
 char *
@@ -174,8 +176,7 @@ open_dir(struct cluster *c, struct err *e)
 	if (c->fd < 0 && errno == ENOENT)
 		return 0;
 	if (c->fd < 0) {
-		(void)err_sys(e, errno == ENOTDIR ? ERR_CONFIG : kind_of_errno(),
-			      "user %s cannot use \"%s\"", c->user, c->dir);
+		(void)err_sys(e, kind_of_errno(), "user %s cannot use \"%s\"", c->user, c->dir);
 		if (e->kind == ERR_NOPERM)
 			err_hint(e, "name a directory that user %s can enter with --dir or JOBCTL_DB_DIR",
 				 c->user);
@@ -244,42 +245,17 @@ is_empty(int fd)
 }
 
 static int
-make_parents(const char *dir, mode_t mode, struct err *e)
+make_parents(const char *dir, struct err *e)
 {
 	AUTOFREE char *path = xstrdup(dir);
 
 	for (char *p = strchr(path + 1, '/'); p; p = strchr(p + 1, '/')) {
 		*p = '\0';
-		if (mkdir(path, mode) && errno != EEXIST)
+		if (mkdir(path, 0755) && errno != EEXIST)
 			return err_sys(e, kind_of_errno(), "cannot make \"%s\"", path);
 		*p = '/';
 	}
 	return 0;
-}
-
-/* Before root makes anything: can the server's user come as far as what is there already? */
-static int
-check_reach(struct cluster *c, struct err *e)
-{
-	AUTOFREE char *path = xstrdup(c->dir);
-	struct stat st;
-	int blocked;
-
-	if (!c->root)
-		return 0;
-	do {
-		char *slash = strrchr(path, '/');
-
-		slash[slash == path] = '\0';
-	} while (stat(path, &st) && strcmp(path, "/") != 0);
-	if (cluster_as_server(c, e))
-		return -1;
-	blocked = faccessat(AT_FDCWD, path, X_OK, AT_EACCESS);
-	if (!blocked)
-		return 0;
-	(void)err_sys(e, ERR_CONFIG, "user %s cannot enter \"%s\"", c->user, path);
-	err_hint(e, "name a directory that user %s can enter with --dir or JOBCTL_DB_DIR", c->user);
-	return -1;
 }
 
 /*
@@ -303,26 +279,24 @@ adopt_dir(struct cluster *c, struct err *e)
 	return 0;
 }
 
+/* What is made stays closed to others, but the way of root's server must be open. */
 static int
 make_dir(struct cluster *c, struct err *e)
 {
-	mode_t mask = umask(c->root ? 022 : 077);
-	int rc = -1;
+	int rc;
 
-	if (check_reach(c, e) || cluster_as_caller(c, e))
-		goto out;
-	if (make_parents(c->dir, 0755, e))
-		goto out;
-	if (mkdir(c->dir, 0700) && errno != EEXIST) {
-		rc = err_sys(e, kind_of_errno(), "cannot make \"%s\"", c->dir);
-		goto out;
-	}
+	if (cluster_as_caller(c, e))
+		return -1;
+	umask(c->root ? 022 : 077);
+	rc = make_parents(c->dir, e);
+	umask(077);
+	if (rc)
+		return -1;
+	if (mkdir(c->dir, 0700) && errno != EEXIST)
+		return err_sys(e, kind_of_errno(), "cannot make \"%s\"", c->dir);
 	if (c->root && adopt_dir(c, e))
-		goto out;
-	rc = cluster_as_server(c, e);
-out:
-	umask(mask);
-	return rc ? rc : open_dir(c, e);
+		return -1;
+	return cluster_as_server(c, e) ? -1 : open_dir(c, e);
 }
 
 static void
@@ -382,6 +356,7 @@ mark(const struct cluster *c, struct err *e)
 int
 cluster_make(struct cluster *c, int64_t deadline, struct err *e)
 {
+	umask(077);
 	for (int tries = 0;; tries++) {		/* DIR may be destroyed while we wait for its lock */
 		if (c->fd < 0 && make_dir(c, e))
 			return -1;
@@ -513,7 +488,7 @@ cluster_look(const struct cluster *c)
 		return info;
 	snprintf(info.version, sizeof info.version, "%d", version);
 	url = cluster_url(c);
-	ping = xasprintf("%s&connect_timeout=3", url);
+	ping = xasprintf("%s&connect_timeout=2", url);
 	f = cluster_pidfile(c);
 	switch (PQping(ping)) {
 	case PQPING_OK:

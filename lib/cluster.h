@@ -68,8 +68,8 @@ int cluster_as_server(struct cluster *c, struct err *e) MUSTCHECK;
 
 /*
  * Lock DIR against other starts, stops and removals; ERR_TEMPFAIL at the
- * deadline.  cluster_make() first makes DIR if there is none and marks it.
- * cluster_lock() fails with ERR_NOINPUT if there is no cluster.
+ * deadline.  cluster_make() first makes DIR if there is none, marks it, and
+ * sets the umask to 077.  cluster_lock() fails with ERR_NOINPUT if there is no cluster.
  */
 int cluster_make(struct cluster *c, int64_t deadline, struct err *e) MUSTCHECK;
 int cluster_lock(struct cluster *c, int64_t deadline, struct err *e) MUSTCHECK;
