@@ -1,0 +1,568 @@
+/*
+ * migrate_plan.c - from a state to the statements that change it
+ */
+#include "migrate_plan.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "migrate_book.h"
+
+struct gen {
+	struct mig_plan *plan;
+	const struct mig_state *st;
+	const struct mig_goal *goal;
+	bool exists;			/* the bookkeeping, by now */
+	bool open;			/* the last batch takes more */
+
+	const struct mig_set *set;	/* the one at hand: */
+	const struct mig_item *v;	/* its items, without the api */
+	size_t n;
+	const struct mig_item *api;
+	bool api_there;
+	size_t drops_batch, drops_chunk;	/* where it was dropped, if it was */
+	int64_t *have;			/* its versions by now, ascending */
+	size_t nhave;
+};
+
+static struct mig_chunk *
+add_chunk(struct gen *g, enum mig_chunk_kind kind)
+{
+	struct mig_batch *b = &g->plan->v[g->plan->n - 1];
+
+	b->v = xreallocarray(b->v, b->n + 1, sizeof *b->v);
+	b->v[b->n] = (struct mig_chunk){ .kind = kind, .sql = STR(STR_ANY) };
+	return &b->v[b->n++];
+}
+
+static struct str *
+own(struct gen *g)
+{
+	return &add_chunk(g, MIG_OWN)->sql;
+}
+
+/* What the last chunk begins or ends. */
+static void
+mark(struct gen *g, const struct mig_item *begins, const struct mig_item *ends)
+{
+	struct mig_batch *b = &g->plan->v[g->plan->n - 1];
+
+	if (begins)
+		b->v[b->n - 1].begins = begins;
+	if (ends)
+		b->v[b->n - 1].ends = ends;
+}
+
+static void
+open_batch(struct gen *g, bool transaction)
+{
+	struct mig_plan *p = g->plan;
+
+	if (g->open && transaction && p->v[p->n - 1].transaction)
+		return;
+	p->v = xreallocarray(p->v, p->n + 1, sizeof *p->v);
+	p->v[p->n++] = (struct mig_batch){ .transaction = transaction };
+	g->open = true;
+	if (!g->exists) {
+		struct str *s = own(g);
+
+		if (!g->st->schema_exists)
+			str_puts(s, "CREATE SCHEMA IF NOT EXISTS jobctl;\n");
+		str_puts(s, mig_book_create_sql);
+		g->exists = true;
+	}
+	mig_book_put_guard(&add_chunk(g, MIG_GUARD)->sql, g->set->name, g->have, g->nhave);
+}
+
+static void
+have(struct gen *g, int64_t version, bool yes)
+{
+	size_t i = 0;
+
+	while (i < g->nhave && g->have[i] < version)
+		i++;
+	if (yes && (i == g->nhave || g->have[i] != version)) {
+		g->have = xreallocarray(g->have, g->nhave + 1, sizeof *g->have);
+		memmove(&g->have[i + 1], &g->have[i], (g->nhave - i) * sizeof *g->have);
+		g->have[i] = version;
+		g->nhave++;
+	} else if (!yes && i < g->nhave && g->have[i] == version) {
+		memmove(&g->have[i], &g->have[i + 1], (g->nhave - i - 1) * sizeof *g->have);
+		g->nhave--;
+	}
+}
+
+static void
+row_begun(struct gen *g, struct str *s, int64_t version, const char *name, const char *sha256)
+{
+	mig_book_put_begun(s, g->set->name, version, name, sha256);
+	have(g, version, true);
+}
+
+static void
+row_gone(struct gen *g, struct str *s, int64_t version)
+{
+	mig_book_put_gone(s, g->set->name, version);
+	have(g, version, false);
+}
+
+/* A script may leave settings behind that would change what the next one means. */
+static void
+put_reset(struct gen *g, struct str *s)
+{
+	str_puts(s, "RESET SESSION AUTHORIZATION;\nRESET ROLE;\nRESET ALL;\n");
+	if (g->plan->v[g->plan->n - 1].transaction)
+		str_putf(s, "SET LOCAL lock_timeout = %" PRId64 ";\n", g->goal->lock_timeout);
+}
+
+static void
+add_script(struct gen *g, const struct mig_file *f)
+{
+	struct mig_chunk *c = add_chunk(g, MIG_SCRIPT);
+
+	c->file = f;
+	c->span = (struct mig_span){ .start = 0, .len = f->len };
+}
+
+/* What the api row says it made, last first. */
+static void
+add_drops(struct gen *g)
+{
+	struct mig_chunk *c = add_chunk(g, MIG_DROPS);
+	const char *all = g->api->drops ? g->api->drops : "";
+
+	c->api = g->api;
+	for (size_t end = strlen(all); end;) {
+		size_t start = end;
+		AUTOFREE char *what = NULL;
+
+		while (start && all[start - 1] != '\n')
+			start--;
+		what = xstrndup(all + start, end - start);
+		mig_put_drop(&c->sql, what, false);
+		str_puts(&c->sql, ";\n");
+		end = start ? start - 1 : 0;
+	}
+	g->drops_batch = g->plan->n - 1;
+	g->drops_chunk = g->plan->v[g->drops_batch].n - 1;
+	row_gone(g, own(g), 0);
+	g->api_there = false;
+}
+
+/* Proves that the new api goes as its files say: by dropping it and taking that back. */
+static void
+add_drop_proof(struct gen *g)
+{
+	str_puts(&add_chunk(g, MIG_CHECK)->sql, "SAVEPOINT jobctl_proof;\n");
+	for (size_t i = g->set->napi; i-- > 0;) {
+		const struct mig_api *a = &g->set->api[i];
+		struct mig_chunk *c;
+
+		if (!a->ndrops)
+			continue;
+		c = add_chunk(g, MIG_CHECK);
+		c->file = &a->file;
+		for (size_t d = a->ndrops; d-- > 0;) {
+			mig_put_drop(&c->sql, a->drops[d], true);
+			str_puts(&c->sql, ";\n");
+		}
+	}
+	str_puts(&add_chunk(g, MIG_CHECK)->sql,
+		 "ROLLBACK TO SAVEPOINT jobctl_proof;\nRELEASE SAVEPOINT jobctl_proof;\n");
+}
+
+static void
+add_api(struct gen *g)
+{
+	const struct mig_set *set = g->set;
+	AUTOSTR drops = STR(STR_ANY);
+	struct str *s;
+
+	open_batch(g, true);
+	if (g->api_there)
+		add_drops(g);
+	if (g->drops_batch == g->plan->n - 1)
+		g->plan->v[g->drops_batch].v[g->drops_chunk].replaced = true;
+	s = own(g);
+	mark(g, g->api, NULL);
+	row_begun(g, s, 0, "api", set->api_sha256);
+	/* Function bodies may name what comes later. */
+	str_puts(s, "SET LOCAL check_function_bodies = off;\n");
+	for (size_t i = 0; i < set->napi; i++) {
+		const struct mig_api *a = &set->api[i];
+
+		add_script(g, &a->file);
+		s = own(g);
+		put_reset(g, s);
+		str_puts(s, "SET LOCAL check_function_bodies = off;\n");
+		for (size_t d = 0; d < a->ndrops; d++)
+			str_putf(&drops, "%s%s", drops.len ? "\n" : "", a->drops[d]);
+	}
+	add_drop_proof(g);
+	s = own(g);
+	mig_book_put_drops(s, set->name, drops.buf);
+	mig_book_put_done(s, set->name, 0);
+	mark(g, NULL, g->api);
+	g->open = false;
+}
+
+/* Indexes that the step left invalid when it was interrupted. */
+static void
+add_carcasses(struct gen *g, const struct mig_item *it, const char *step)
+{
+	const PGresult *r = g->st->invalid;
+
+	for (int i = 0; r && i < PQntuples(r); i++)
+		if (!strcmp(pg_get(r, i, 0), g->set->name) && pg_get_i64(r, i, 1) == it->version &&
+		    strstr(step, pg_get(r, i, 2)))
+			str_putf(own(g), "DROP INDEX CONCURRENTLY IF EXISTS %s;\n", pg_get(r, i, 3));
+}
+
+static void
+add_steps(struct gen *g, const struct mig_item *it, const struct mig_file *f, const char *direction)
+{
+	bool again = it->status == MIG_INTERRUPTED && it->reverting == (direction[0] == 'd');
+
+	open_batch(g, false);
+	for (size_t i = again ? it->steps_done : 0; i < f->nsteps; i++) {
+		const struct mig_span *span = &f->steps[i];
+		AUTOFREE char *text = xstrndup(f->text + span->start, span->len);
+		struct mig_chunk *c;
+		struct str *s;
+		char sha[65];
+
+		if (again && i == it->steps_done && it->step_open)
+			add_carcasses(g, it, text);
+		mig_sha256(text, span->len, sha);
+		s = own(g);
+		mig_book_put_step_begun(s, g->set->name, it->version, direction, i + 1, sha);
+		/* What waits for every transaction cannot be in a hurry. */
+		str_puts(s, "SET lock_timeout = 0;\n");
+		mark(g, i == 0 || (again && i == it->steps_done) ? it : NULL, NULL);
+		c = add_chunk(g, MIG_SCRIPT);
+		c->file = f;
+		c->span = *span;
+		c->step = i + 1;
+		c->nsteps = f->nsteps;
+		c = add_chunk(g, MIG_CHECK);
+		c->file = f;
+		mig_book_put_index_check(&c->sql, text);
+		s = own(g);
+		put_reset(g, s);
+		mig_book_put_step_done(s, g->set->name, it->version, direction, i + 1);
+	}
+	g->open = false;
+}
+
+static bool
+has_steps(const struct mig_item *it)
+{
+	return it->steps_done || it->step_open;
+}
+
+static void
+up_without_transaction(struct gen *g, const struct mig_item *it)
+{
+	struct str *s;
+
+	add_steps(g, it, &it->files->up, "up");
+	open_batch(g, true);
+	s = own(g);
+	row_begun(g, s, it->version, it->name, it->files->up.sha256);
+	mig_book_put_steps_gone(s, g->set->name, it->version);
+	mark(g, NULL, it);
+}
+
+static void
+up_in_transaction(struct gen *g, const struct mig_item *it)
+{
+	struct str *s;
+
+	open_batch(g, true);
+	if (g->api_there)
+		add_drops(g);
+	row_begun(g, own(g), it->version, it->name, it->files->up.sha256);
+	mark(g, it, NULL);
+	add_script(g, &it->files->up);
+	s = own(g);
+	put_reset(g, s);
+	mig_book_put_done(s, g->set->name, it->version);
+	if (has_steps(it))	/* the file had, once */
+		mig_book_put_steps_gone(s, g->set->name, it->version);
+	mark(g, NULL, it);
+}
+
+static bool
+due(const struct gen *g, const struct mig_item *it)
+{
+	return mig_is_due(it) && (!g->goal->to_given || it->version <= g->goal->to);
+}
+
+static void
+up_set(struct gen *g)
+{
+	bool to_head = !g->goal->to_given || g->goal->to >= mig_set_head(g->set);
+	bool was_there = g->api_there, changes = false;
+	bool apply, drop;
+	size_t left = 0;
+
+	for (size_t i = 0; i < g->n; i++) {
+		left += due(g, &g->v[i]);
+		changes = changes || (due(g, &g->v[i]) && !g->v[i].files->up.no_transaction);
+	}
+	apply = to_head && g->set->napi && (changes || g->api->status != MIG_APPLIED);
+	drop = to_head && g->api && !g->set->napi;
+	g->plan->migrations += left;
+	for (size_t i = 0; i < g->n; i++) {
+		const struct mig_item *it = &g->v[i];
+
+		if (!due(g, it))
+			continue;
+		left--;
+		if (it->files->up.no_transaction) {
+			up_without_transaction(g, it);
+			g->open = !left && apply;
+		} else {
+			up_in_transaction(g, it);
+			g->open = was_there || (!left && apply);
+		}
+	}
+	if (apply) {
+		add_api(g);
+	} else if (drop && g->api_there) {
+		open_batch(g, true);
+		add_drops(g);
+	}
+	g->open = false;
+}
+
+static void
+down_item(struct gen *g, const struct mig_item *it)
+{
+	const struct mig_file *f = &it->files->down;
+	struct str *s;
+
+	if (f->no_transaction) {
+		if (g->api_there) {
+			open_batch(g, true);
+			add_drops(g);
+			g->open = false;
+		}
+		if (has_steps(it) && !it->reverting) {
+			open_batch(g, true);
+			mig_book_put_steps_gone(own(g), g->set->name, it->version);
+			g->open = false;
+		}
+		add_steps(g, it, f, "down");
+		open_batch(g, true);
+		s = own(g);
+	} else {
+		open_batch(g, true);
+		if (g->api_there)
+			add_drops(g);
+		add_script(g, f);
+		mark(g, it, NULL);
+		s = own(g);
+		put_reset(g, s);
+	}
+	if (mig_is_applied(it))
+		row_gone(g, s, it->version);
+	if (has_steps(it) || f->no_transaction)
+		mig_book_put_steps_gone(s, g->set->name, it->version);
+	mark(g, NULL, it);
+	g->open = false;
+	g->plan->migrations++;
+}
+
+/* Applied, wholly or in part. */
+static bool
+is_there(const struct mig_item *it)
+{
+	return it->status != MIG_PENDING && it->status != MIG_OUT_OF_ORDER;
+}
+
+static int
+down_set(struct gen *g, struct err *e)
+{
+	size_t left = 0;
+
+	for (size_t i = 0; i < g->n; i++)
+		left += is_there(&g->v[i]);
+	for (size_t i = g->n; i-- > 0;) {
+		const struct mig_item *it = &g->v[i];
+
+		if (!is_there(it) || (g->goal->to_given && it->version <= g->goal->to))
+			continue;
+		if (!it->files) {
+			(void)err_set(e, it->status == MIG_NEWER ? ERR_SCHEMA : ERR_DATA,
+				      "%s %04" PRId64 "_%s cannot be reverted: there is no file for it",
+				      g->set->name, it->version, it->name);
+			err_hint(e, "use the program, or the files, that applied it");
+			return -1;
+		}
+		down_item(g, it);
+		if (!--left)
+			g->plan->empties = true;
+		if (!g->goal->to_given)
+			break;
+	}
+	return 0;
+}
+
+/* Point the generator at a set: its items stand together in the state. */
+static void
+enter(struct gen *g, const struct mig_set *set)
+{
+	const struct mig_state *st = g->st;
+	size_t i = 0;
+
+	while (i < st->n && st->v[i].set != set)
+		i++;
+	g->set = set;
+	g->v = st->v + i;
+	g->n = 0;
+	g->api = NULL;
+	g->nhave = 0;
+	g->drops_batch = SIZE_MAX;
+	for (; i < st->n && st->v[i].set == set; i++) {
+		if (mig_is_applied(&st->v[i]))
+			have(g, st->v[i].version, true);
+		if (st->v[i].version)
+			g->n++;
+		else
+			g->api = &st->v[i];
+	}
+	g->api_there = g->api && mig_is_applied(g->api);
+}
+
+/* The set that changed last: an interrupted migration is newer than all that are whole. */
+static const struct mig_set *
+last_changed(const struct mig_state *st)
+{
+	const struct mig_item *last = NULL;
+
+	for (size_t i = 0; i < st->n; i++) {
+		const struct mig_item *it = &st->v[i];
+
+		if (!it->version || !is_there(it))
+			continue;
+		if (!last || !it->applied_at ||
+		    (last->applied_at && strcmp(it->applied_at, last->applied_at) >= 0))
+			last = it;
+	}
+	return last ? last->set : NULL;
+}
+
+static int
+plan_down(struct gen *g, const struct mig_set *sets, size_t nsets, struct err *e)
+{
+	const struct mig_set *only = g->goal->to_given ? NULL : last_changed(g->st);
+	size_t there = 0;
+
+	for (size_t i = 0; i < g->st->n; i++)
+		there += g->st->v[i].version && is_there(&g->st->v[i]);
+	for (size_t i = nsets; i-- > 0;) {
+		if (!g->goal->to_given && &sets[i] != only)
+			continue;
+		enter(g, &sets[i]);
+		if (down_set(g, e))
+			return -1;
+	}
+	if (g->plan->migrations && g->plan->migrations == there && !g->st->others) {
+		struct mig_batch *b = &g->plan->v[g->plan->n - 1];
+
+		str_puts(&b->v[b->n - 1].sql, mig_book_drop_sql);
+	}
+	return 0;
+}
+
+int
+mig_plan_make(struct mig_plan *ret, const struct mig_state *st, const struct mig_set *sets,
+	      size_t nsets, const struct mig_goal *goal, struct err *e)
+{
+	struct mig_plan plan = { .down = goal->down, .begin = STR(STR_ANY) };
+	struct gen g = { .plan = &plan, .st = st, .goal = goal, .exists = st->exists };
+	int rc = 0;
+
+	for (size_t i = 0; goal->to_given && goal->to && i < nsets; i++)
+		if (!mig_set_find(&sets[i], goal->to))
+			return err_set(e, ERR_NOINPUT, "set %s has no version %" PRId64, sets[i].name,
+				       goal->to);
+	str_putf(&plan.begin, "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;\n"
+			      "SET LOCAL lock_timeout = %" PRId64 ";\n", goal->lock_timeout);
+	if (goal->down)
+		rc = plan_down(&g, sets, nsets, e);
+	for (size_t i = 0; !goal->down && i < nsets; i++) {
+		enter(&g, &sets[i]);
+		up_set(&g);
+	}
+	free(g.have);
+	if (rc)
+		mig_plan_free(&plan);
+	else
+		*ret = plan;
+	return rc;
+}
+
+void
+mig_plan_free(struct mig_plan *plan)
+{
+	for (size_t b = 0; b < plan->n; b++) {
+		for (size_t i = 0; i < plan->v[b].n; i++)
+			str_free(&plan->v[b].v[i].sql);
+		free(plan->v[b].v);
+	}
+	free(plan->v);
+	str_free(&plan->begin);
+	*plan = (struct mig_plan){ .begin = STR(STR_ANY) };
+}
+
+char *
+mig_chunk_sql(const struct mig_chunk *c)
+{
+	return c->kind == MIG_SCRIPT ? xstrndup(c->file->text + c->span.start, c->span.len)
+				     : xstrdup(c->sql.buf);
+}
+
+static bool
+lacks_semicolon(const char *sql)
+{
+	struct err e;
+	struct mig_stmts st;
+	bool lacks;
+
+	if (mig_scan(sql, strlen(sql), &st, &e))
+		return true;
+	lacks = st.n && sql[st.v[st.n - 1].end - 1] != ';';
+	free(st.v);
+	return lacks;
+}
+
+void
+mig_plan_print(const struct mig_plan *plan, struct str *s)
+{
+	for (size_t b = 0; b < plan->n; b++) {
+		const struct mig_batch *batch = &plan->v[b];
+
+		if (batch->transaction)
+			str_add(s, plan->begin.buf, plan->begin.len);
+		for (size_t i = 0; i < batch->n; i++) {
+			const struct mig_chunk *c = &batch->v[i];
+			AUTOFREE char *sql = NULL;
+
+			if (c->kind == MIG_CHECK)
+				continue;
+			sql = mig_chunk_sql(c);
+			if (c->step)
+				str_putf(s, "\n-- %s, step %zu of %zu\n", c->file->path, c->step,
+					 c->nsteps);
+			else if (c->kind == MIG_SCRIPT)
+				str_putf(s, "\n-- %s\n", c->file->path);
+			str_puts(s, sql);
+			if (c->kind == MIG_SCRIPT)
+				str_puts(s, lacks_semicolon(sql) ? ";\n\n" : "\n");
+		}
+		str_puts(s, batch->transaction ? "COMMIT;\n\n" : "\n");
+	}
+}
