@@ -50,7 +50,7 @@ $(O)/%.o: %.c $(O)/flags
 	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
 # The migrations travel inside jobctl-migrate.
-$(O)/gen/sql_files.c: tools/embed-sql $(SQL_FILES)
+$(O)/gen/sql_files.c: tools/embed-sql sql/SETS $(SQL_FILES)
 	@mkdir -p $(@D)
 	$(call say,GEN,$@)
 	$(Q)tools/embed-sql $(SQL_FILES) > $@.tmp && mv $@.tmp $@
@@ -82,10 +82,19 @@ $(O)/tests/unit/%: $(O)/tests/unit/%.o $(O)/libjobctl.a
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) $(O)/libjobctl.a $(LDLIBS)
 unit-tests: $(UNIT_TESTS)
 
+# Packages first: only the make that runs after them sees what they brought.
+setup:
+	@tools/setup
+setup-test:
+	@tools/setup test
+quickstart: setup
+	@$(MAKE) --no-print-directory $(if $(filter -j% --jobserver%,$(MAKEFLAGS)),,-j"$$(nproc)") all
+	@tools/quickstart $(O)/bin
+
 clean:
 	rm -rf build
 
 FORCE:
-.PHONY: all clean unit-tests FORCE
+.PHONY: all clean quickstart setup setup-test unit-tests FORCE
 .SECONDARY:
 -include $(LIB_OBJ:.o=.d) $(PROGRAMS:%=$(O)/cmd/%.d) $(UNIT_TESTS:%=%.d)
