@@ -10,6 +10,7 @@
 #include <getopt.h>
 #include <libpq-fe.h>
 #include <locale.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -169,11 +170,14 @@ cmd_verbose(const struct cmd *cmd, const char *fmt, ...)
 int
 cmd_done(const struct cmd *cmd, int status)
 {
+	struct pollfd p = { .fd = STDOUT_FILENO };
 	struct err e;
 
 	errno = 0;
-	if (!ferror(stdout) && fflush(stdout) == 0)
+	if (fflush(stdout) == 0 && !ferror(stdout))
 		return status;
+	if (!errno)			/* it was an earlier write that failed */
+		errno = poll(&p, 1, 0) > 0 && p.revents & POLLERR ? EPIPE : EIO;
 	if (errno == EPIPE)		/* the reader had enough: head(1) */
 		return status ? status : 128 + SIGPIPE;
 	err_sys_(&e, ERR_IO, "cannot write the output");
