@@ -44,7 +44,7 @@ pipe_close(struct pipe *p, const struct err *why)
 	struct pipe old = *p;
 
 	pg_close(&old.db);
-	*p = (struct pipe)PIPE_INIT;	/* an answer may well look at p */
+	*p = (struct pipe){ .db = PG_INIT, .why = *why };	/* an answer may well look at p */
 	while (old.ncalls) {
 		struct pipe_call c = shift(&old);
 

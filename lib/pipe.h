@@ -26,6 +26,7 @@ struct pipe {
 	struct pipe_call *calls;	/* a ring of those unanswered */
 	size_t first, ncalls, cap;
 	bool got;			/* the first of them has had its result */
+	struct err why;			/* once closed: the reason */
 };
 #define PIPE_INIT { .db = PG_INIT }
 
