@@ -1,27 +1,65 @@
 -- drop: VIEW jobctl.job
 --
--- Every job, live and finished, in the words of jobctl-formats(7).
+-- Every job, live and finished, in the words of jobctl-formats(7) and
+-- jobctl-reasons(7).  Two columns are there to narrow a search: live is true for
+-- jobs that have not ended (WHERE live leaves the finished ones unread), and at is
+-- when a job ended or, if it has not, was submitted.
+--
+-- Both halves select from one table alone and look the rest up column by column, so
+-- that the planner sees through the view: ORDER BY id or a search by id uses the
+-- indexes, and a column that is not asked for costs nothing.  What a reason
+-- needs to know of queues and workers is gathered once per query, not per job.
 CREATE OR REPLACE VIEW jobctl.job WITH (security_invoker = true) AS
 SELECT j.id, j.project_id::text AS project, j.queue::text AS queue, j.kind::text AS kind, j.status,
-       CASE WHEN j.status = 'running' THEN jobctl.running_reasons(j) ELSE jobctl.pending_reasons(j) END AS reasons,
+       CASE WHEN j.status = 'running' THEN
+           coalesce(nullif(array_remove(ARRAY[
+               CASE WHEN j.worker_id NOT IN (SELECT w.worker_id FROM jobctl.workers w
+                                             WHERE w.lease_until >= now()) THEN 'LeaseExpired'
+                    WHEN j.worker_id IN (SELECT w.worker_id FROM jobctl.workers w
+                                         WHERE w.heartbeat_at < now() - w.lease * 0.6) THEN 'HeartbeatLate' END,
+               CASE WHEN j.cancel_requested_at IS NOT NULL THEN 'CancelRequested' END], NULL), '{}'),
+               ARRAY['Healthy'])
+       ELSE
+           coalesce(nullif(array_remove(ARRAY[
+               CASE WHEN j.status = 'held' THEN 'Held' END,
+               CASE WHEN j.wake_at > now() THEN
+                   CASE WHEN j.error_message IS NULL THEN 'Scheduled' ELSE 'Backoff' END END,
+               CASE WHEN j.blockers > 0 THEN 'Dependency' END,
+               CASE WHEN j.queue IN (SELECT q.queue FROM jobctl.queues q WHERE q.paused_at IS NOT NULL)
+                    THEN 'QueuePaused' END,
+               CASE WHEN j.queue IN (SELECT jobctl.full_queues()) THEN 'ConcurrencyLimit' END,
+               CASE WHEN NOT (j.queue IN (SELECT h.queue FROM jobctl.live_handlers() h)
+                              OR '*' IN (SELECT h.queue FROM jobctl.live_handlers() h)) THEN 'NoWorker'
+                    WHEN NOT ((j.queue, j.kind) IN (SELECT h.queue, h.kind FROM jobctl.live_handlers() h)
+                              OR (j.queue, '*') IN (SELECT h.queue, h.kind FROM jobctl.live_handlers() h)
+                              OR ('*', j.kind) IN (SELECT h.queue, h.kind FROM jobctl.live_handlers() h)
+                              OR ('*', '*') IN (SELECT h.queue, h.kind FROM jobctl.live_handlers() h))
+                    THEN 'NoHandler' END], NULL), '{}'),
+               CASE WHEN j.id IN (SELECT jobctl.next_jobs()) THEN ARRAY['Ready'] ELSE ARRAY['Behind'] END)
+       END AS reasons,
        j.priority, j.attempt, j.max_attempts, j.crashes, j.run_at, j.created_at, j.started_at,
        NULL::timestamptz AS completed_at,
-       j.worker_id AS worker, w.host AS worker_host, w.pid AS worker_pid,
-       extract(epoch FROM now() - w.heartbeat_at)::double precision AS heartbeat_age_s,
+       j.worker_id AS worker,
+       (SELECT w.host FROM jobctl.workers w WHERE w.worker_id = j.worker_id) AS worker_host,
+       (SELECT w.pid FROM jobctl.workers w WHERE w.worker_id = j.worker_id) AS worker_pid,
+       (SELECT extract(epoch FROM now() - w.heartbeat_at)::double precision
+        FROM jobctl.workers w WHERE w.worker_id = j.worker_id) AS heartbeat_age_s,
        NULL::text AS outcome, NULL::integer AS exit_code, NULL::integer AS signal, j.error_message,
-       p.message, p.done AS progress_done, p.total AS progress_total,
-       p.stats, NULL::jsonb AS result, NULL::bigint AS max_rss_bytes, NULL::double precision AS cpu_s,
-       j.unique_key, j.created_by::text AS created_by, j.timeout, j.cancel_requested_at, j.args
+       (SELECT p.message FROM jobctl.job_progress p WHERE p.job_id = j.id) AS message,
+       (SELECT p.done FROM jobctl.job_progress p WHERE p.job_id = j.id) AS progress_done,
+       (SELECT p.total FROM jobctl.job_progress p WHERE p.job_id = j.id) AS progress_total,
+       (SELECT p.stats FROM jobctl.job_progress p WHERE p.job_id = j.id) AS stats,
+       NULL::jsonb AS result, NULL::bigint AS max_rss_bytes, NULL::double precision AS cpu_s,
+       j.unique_key, j.created_by::text AS created_by, j.timeout, j.cancel_requested_at, j.args,
+       true AS live, j.created_at AS at
 FROM jobctl.jobs j
-LEFT JOIN jobctl.workers w ON w.worker_id = j.worker_id
-LEFT JOIN jobctl.job_progress p ON p.job_id = j.id
 UNION ALL
 SELECT f.id, f.project_id, f.queue, f.kind, f.status, NULL, f.priority, f.attempt, f.max_attempts,
        f.crashes, f.run_at, f.created_at, f.started_at, f.completed_at,
        f.worker_id, f.worker_host, f.worker_pid, NULL,
        f.outcome, f.exit_code, f.signal, f.error_message,
        f.message, f.progress_done, f.progress_total, f.stats, f.result, f.max_rss_bytes, f.cpu_s,
-       f.unique_key, f.created_by::text, f.timeout, NULL, f.args
+       f.unique_key, f.created_by::text, f.timeout, NULL, f.args, false, f.completed_at
 FROM jobctl.finished_jobs f;
 COMMENT ON VIEW jobctl.job IS 'every job, live and finished';
 GRANT SELECT ON jobctl.job TO jobctl_submitter, jobctl_worker, jobctl_operator, jobctl_reader;
