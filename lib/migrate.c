@@ -18,7 +18,9 @@ const char *const mig_status_names[] = {
 
 static const char look_sql[] =
 	"SELECT pg_catalog.to_regclass('jobctl.schema_migrations') IS NOT NULL,"
-	" pg_catalog.to_regnamespace('jobctl') IS NOT NULL";
+	" pg_catalog.to_regnamespace('jobctl') IS NOT NULL,"
+	" CASE WHEN current_user = 'jobctl' THEN pg_catalog.regexp_replace("
+	"  pg_catalog.current_setting('search_path'), '\"?[$]user\"?\\s*(,\\s*|$)', '') END";
 
 static const char rows_sql[] =
 	"SELECT set, version, m.name, m.sha256, m.tool_version, m.role, m.drops,"
@@ -54,6 +56,7 @@ mig_state_free(struct mig_state *st)
 {
 	PQclear(st->rows);
 	PQclear(st->invalid);
+	free(st->search_path);
 	free(st->v);
 	*st = (struct mig_state)MIG_STATE_INIT;
 }
@@ -222,6 +225,12 @@ read_rows(struct pg *db, struct mig_state *st, struct err *e)
 		return -1;
 	st->exists = pg_get_bool(look, 0, 0);
 	st->schema_exists = pg_get_bool(look, 0, 1);
+	/*
+	 * For a role named jobctl "$user" is our schema, from when we make it: names
+	 * without a schema must not begin to mean another one then.
+	 */
+	if (pg_get_or_null(look, 0, 2))
+		st->search_path = xstrdup(pg_get(look, 0, 2));
 	if (!st->exists) {
 		st->rows = PQmakeEmptyPGresult(db->conn, PGRES_TUPLES_OK);
 		return 0;

@@ -47,6 +47,7 @@ struct mig_state {
 	bool exists;		/* the bookkeeping */
 	bool schema_exists;
 	bool others;		/* it has rows of sets that were not asked for */
+	char *search_path;	/* to be set for scripts; NULL: the session's own will do */
 	struct mig_item *v;	/* set by set; in a set by version, the api last */
 	size_t n;
 	PGresult *rows;

@@ -66,8 +66,10 @@ pause_until(struct mig_run *m, int64_t deadline)
 	struct pollfd p = { .fd = m->stop_fd, .events = POLLIN };
 
 	while (!m->stopped && now_ms() < deadline)
-		if (poll(&p, 1, poll_timeout(deadline)) > 0)
+		if (poll(&p, 1, poll_timeout(deadline)) > 0) {
 			m->stopped = true;
+			m->event(m->ctx, &(struct mig_event){ .kind = MIG_EV_STOPPING });
+		}
 	return !m->stopped;
 }
 

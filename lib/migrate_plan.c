@@ -107,13 +107,26 @@ row_gone(struct gen *g, struct str *s, int64_t version)
 	have(g, version, false);
 }
 
+/* What scripts find set, whatever the session or the script before them had. */
+static void
+put_settings(struct gen *g, struct str *s, bool transaction)
+{
+	const char *set = transaction ? "SET LOCAL" : "SET";
+
+	/* What runs without a transaction waits for all others: it cannot be in a hurry. */
+	str_putf(s, "%s lock_timeout = %" PRId64 ";\n", set, transaction ? g->goal->lock_timeout : 0);
+	if (g->st->search_path)
+		str_putf(s, "%s search_path = %s;\n", set,
+			 *g->st->search_path ? g->st->search_path : "''");
+}
+
 /* A script may leave settings behind that would change what the next one means. */
 static void
 put_reset(struct gen *g, struct str *s)
 {
 	str_puts(s, "RESET SESSION AUTHORIZATION;\nRESET ROLE;\nRESET ALL;\n");
 	if (g->plan->v[g->plan->n - 1].transaction)
-		str_putf(s, "SET LOCAL lock_timeout = %" PRId64 ";\n", g->goal->lock_timeout);
+		put_settings(g, s, true);
 }
 
 static void
@@ -163,6 +176,7 @@ add_drop_proof(struct gen *g)
 			continue;
 		c = add_chunk(g, MIG_CHECK);
 		c->file = &a->file;
+		c->proves = "its \"-- drop:\" lines do not work";
 		for (size_t d = a->ndrops; d-- > 0;) {
 			mig_put_drop(&c->sql, a->drops[d], true);
 			str_puts(&c->sql, ";\n");
@@ -237,8 +251,7 @@ add_steps(struct gen *g, const struct mig_item *it, const struct mig_file *f, co
 		mig_sha256(text, span->len, sha);
 		s = own(g);
 		mig_book_put_step_begun(s, g->set->name, it->version, direction, i + 1, sha);
-		/* What waits for every transaction cannot be in a hurry. */
-		str_puts(s, "SET lock_timeout = 0;\n");
+		put_settings(g, s, false);
 		mark(g, i == 0 || (again && i == it->steps_done) ? it : NULL, NULL);
 		c = add_chunk(g, MIG_SCRIPT);
 		c->file = f;
@@ -489,8 +502,8 @@ mig_plan_make(struct mig_plan *ret, const struct mig_state *st, const struct mig
 		if (!mig_set_find(&sets[i], goal->to))
 			return err_set(e, ERR_NOINPUT, "set %s has no version %" PRId64, sets[i].name,
 				       goal->to);
-	str_putf(&plan.begin, "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;\n"
-			      "SET LOCAL lock_timeout = %" PRId64 ";\n", goal->lock_timeout);
+	str_puts(&plan.begin, "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;\n");
+	put_settings(&g, &plan.begin, true);
 	if (goal->down)
 		rc = plan_down(&g, sets, nsets, e);
 	for (size_t i = 0; !goal->down && i < nsets; i++) {

@@ -98,23 +98,25 @@ chunk_error(struct mig_run *m, const struct mig_chunk *c, const PGresult *res, s
 	    struct err *e)
 {
 	const char *detail = PQresultErrorField(res, PG_DIAG_MESSAGE_DETAIL);
-	const char *hint = PQresultErrorField(res, PG_DIAG_MESSAGE_HINT);
-	char place[32] = "";
+	AUTOSTR text = STR(4096);
 	struct err raw;
 
 	(void)pg_error(m->db->conn, res, &raw);
 	*e = raw;
 	if (c && c->file) {
+		str_puts(&text, c->file->path);
 		if (c->kind == MIG_SCRIPT)
-			snprintf(place, sizeof place, ":%d", error_line(c, res, done));
-		(void)err_set(e, script_kind(&raw), "%s%s: %s%s%s%s%s%s%s", c->file->path, place,
-			      c->kind == MIG_CHECK && !c->span.len ? "its \"-- drop:\" lines do not work: "
-								   : "",
-			      raw.msg, detail ? ": " : "", detail ? detail : "",
-			      raw.sqlstate[0] ? " (SQLSTATE " : "", raw.sqlstate,
-			      raw.sqlstate[0] ? ")" : "");
+			str_putf(&text, ":%d", error_line(c, res, done));
+		str_putf(&text, ": %s%s", c->proves ? c->proves : "", c->proves ? ": " : "");
+	}
+	if (c && c->kind != MIG_OWN) {
+		str_putf(&text, "%s%s%s", raw.msg, detail ? ": " : "", detail ? detail : "");
+		if (raw.sqlstate[0] && strncmp(raw.sqlstate, "JC", 2) != 0)
+			str_putf(&text, " (SQLSTATE %s)", raw.sqlstate);
+		(void)err_set(e, script_kind(&raw), "%s", text.buf);
 		memcpy(e->sqlstate, raw.sqlstate, sizeof e->sqlstate);
-		err_hint(e, "%s", hint ? hint : "");
+		if (raw.kind != ERR_SCHEMA)	/* whose hint is about us, not about the file */
+			memcpy(e->hint, raw.hint, sizeof e->hint);
 	}
 	if (e->kind == ERR_NOPERM && !e->hint[0])
 		err_hint(e, "connect as the owner of the database or of what is changed");
