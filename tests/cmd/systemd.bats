@@ -30,12 +30,13 @@ setup() {
 }
 
 @test "every option in a unit is one the program has" {
-	local unit line program option
+	local unit program option words
 	for unit in "$SUITE_ROOT"/systemd/*.service; do
-		while read -r line; do
-			program=${line%% *}
+		while read -ra words; do
+			program=${words[0]}
 			[ -x "$JOBCTL_BINDIR/$program" ] || continue
-			for option in $(grep -oE -- ' --?[A-Za-z-]+' <<<"$line"); do
+			for option in "${words[@]}"; do
+				[[ $option == -* ]] || continue
 				"$JOBCTL_BINDIR/$program" --help | grep -qE -- "(^| )$option( |,|\$)"
 			done
 		done < <(sed -nE 's/^Exec(Start|Condition)=//p' "$unit")
