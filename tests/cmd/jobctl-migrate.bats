@@ -57,14 +57,17 @@ states() {
 	mig status -H -o state 2>/dev/null | paste -sd' '
 }
 
-# Everything in the database that initdb did not make.
+# Everything in the database that initdb did not make, but extensions: others may use them.
 leftovers() {
 	sql "SELECT nspname || '.' || relname FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace
 	      WHERE c.oid >= 16384 AND nspname <> 'pg_toast'
 	     UNION ALL SELECT 'schema ' || nspname FROM pg_namespace
 	      WHERE oid >= 16384 AND nspname !~ '^pg_'
-	     UNION ALL SELECT 'function ' || proname FROM pg_proc WHERE oid >= 16384
-	     UNION ALL SELECT 'type ' || typname FROM pg_type WHERE oid >= 16384
+	     UNION ALL SELECT 'function ' || proname FROM pg_proc p
+	      WHERE oid >= 16384 AND NOT EXISTS (SELECT FROM pg_depend WHERE objid = p.oid AND deptype = 'e')
+	     UNION ALL SELECT 'type ' || typname FROM pg_type t
+	      WHERE oid >= 16384 AND NOT EXISTS (SELECT FROM pg_depend WHERE objid IN (t.oid, t.typelem)
+	                                                                 AND deptype = 'e')
 	     UNION ALL SELECT 'default privileges' FROM pg_default_acl"
 }
 
@@ -775,7 +778,7 @@ SET ROLE pg_monitor;"
 	jobctl-migrate -Q up
 	run -0 as_role migrate_nobody jobctl-migrate status -Q
 	run -0 as_role migrate_nobody jobctl-migrate up
-	run -77 as_role migrate_nobody jobctl-migrate down
+	run -77 as_role migrate_nobody jobctl-migrate down --yes
 	[ "$(sql_as migrate_nobody "SELECT count(*) > 0 FROM jobctl.schema_migrations")" = t ]
 }
 
