@@ -37,7 +37,7 @@ endif
 Q := $(if $(V),,@)
 say = $(if $(V),,@printf '  %-4s %s\n' $(1) $(2))
 
-all: $(PROGRAMS:%=$(O)/bin/%)
+all: $(PROGRAMS:%=$(O)/bin/%) man
 
 # Flags are a prerequisite: change them and everything they touch is rebuilt.
 $(O)/flags: FORCE
@@ -91,10 +91,72 @@ quickstart: setup
 	@$(MAKE) --no-print-directory $(if $(filter -j% --jobserver%,$(MAKEFLAGS)),,-j"$$(nproc)") all
 	@tools/quickstart $(O)/bin
 
+# A manual page gets its OPTIONS from the program it describes.
+MAN := $(filter $(PROGRAMS:%=%.1) %.7,$(notdir $(wildcard man/*.[17])))
+$(O)/man/%.1: man/%.1 $(O)/bin/%
+	@mkdir -p $(@D)
+	$(Q)$(O)/bin/$* --emit=man > $@.opt
+	$(Q)sed -e '/^\.\\" OPTIONS$$/{r $@.opt' -e 'd;}' $< > $@.tmp
+	$(Q)mv $@.tmp $@ && rm $@.opt
+$(O)/man/%.7: man/%.7
+	@mkdir -p $(@D)
+	$(Q)cp $< $@
+man: $(MAN:%=$(O)/man/%)
+
+# Completions carry a table made from the programs' options; it is stored in the tree.
+gen: $(PROGRAMS:%=$(O)/bin/%)
+	tools/gen-completions $(O)/bin completions
+check-gen: $(PROGRAMS:%=$(O)/bin/%)
+	@rm -rf $(O)/completions && cp -r completions $(O)/completions
+	@tools/gen-completions $(O)/bin $(O)/completions
+	@diff -ru completions $(O)/completions || { echo 'stale: run make gen' >&2; exit 1; }
+
+# Every header compiles alone.
+HEADERS := $(wildcard lib/*.h lib/*/*.h)
+$(O)/headers/%: % $(O)/flags
+	@mkdir -p $(@D)
+	$(Q)echo '#include "$(<:lib/%=%)"' | $(CC) $(ALL_CFLAGS) -MMD -MP -MF $@.d -MT $@ \
+		-fsyntax-only -x c - && touch $@
+check-headers: $(HEADERS:%=$(O)/headers/%)
+
+# check is the gate; the others are its parts, for work in between.
+check ci:
+	@O='$(O)' CC='$(CC)' CFLAGS='$(CFLAGS)' SAN='$(SAN)' tests/gate $@
+check-unit: unit-tests all
+	@O='$(O)' tests/run $(UNIT_TESTS)
+check-bats: all
+	@O='$(O)' tests/run tests/cmd/*.bats
+check-sql: all
+	@O='$(O)' tests/run tests/sql/*.bats
+lint: man
+	@O='$(O)' tests/lint
+tidy:
+	@tests/lint tidy
+asan:
+	@tests/gate asan
+clang:
+	@$(MAKE) O=build/clang CC=clang WERROR=-Werror all unit-tests
+valgrind: unit-tests
+	@O='$(O)' VALGRIND=1 tests/run $(UNIT_TESTS)
+
+# What clang-tidy is to compile with; gcc's own warnings are not its business.
+print-flags:
+	@echo $(filter -std=% -D% -I%,$(ALL_CFLAGS))
+
+install: all
+	@tools/install install '$(O)' '$(DESTDIR)' '$(PREFIX)'
+uninstall:
+	@tools/install uninstall '$(O)' '$(DESTDIR)' '$(PREFIX)'
+dist:
+	@mkdir -p $(O)
+	git archive --format=tar.gz --prefix=jobctl-$(VERSION)/ -o $(O)/jobctl-$(VERSION).tar.gz HEAD
+
 clean:
 	rm -rf build
 
 FORCE:
-.PHONY: all clean quickstart setup setup-test unit-tests FORCE
+.PHONY: all asan check check-bats check-gen check-headers check-sql check-unit ci clang clean \
+	dist gen install lint man print-flags quickstart setup setup-test tidy uninstall unit-tests valgrind FORCE
 .SECONDARY:
--include $(LIB_OBJ:.o=.d) $(PROGRAMS:%=$(O)/cmd/%.d) $(UNIT_TESTS:%=%.d)
+-include $(LIB_OBJ:.o=.d) $(PROGRAMS:%=$(O)/cmd/%.d) $(UNIT_TESTS:%=%.d) \
+	$(HEADERS:%=$(O)/headers/%.d)
