@@ -321,8 +321,8 @@ main(int argc, char **argv)
 	struct config cfg = { .timeout = 60000 };
 	struct cluster c = CLUSTER_INIT;
 	struct err err = ERR_INIT;
+	AUTOFREE char **args = NULL;
 	const char *verb;
-	char **args;
 	int rc, fd;
 
 	do			/* a caller may have closed 0, 1 or 2; nothing of ours may land there */

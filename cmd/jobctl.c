@@ -144,26 +144,31 @@ unknown(const char *verb)
 static void
 run(char *program, char **args)
 {
-	AUTOFREE char *here = xasprintf("%s/%s", own_dir(), program);
+	char here[PATH_MAX + NAME_MAX + 2];
 	struct err e = ERR_INIT;
 
+	snprintf(here, sizeof here, "%s/%s", own_dir(), program);
 	args[0] = program;
 	execv(here, args);
 	if (errno == ENOENT)
 		execvp(program, args);
-	if (errno == ENOENT || errno == ENOTDIR || errno == ENAMETOOLONG)
+	if (errno == ENOENT || errno == ENOTDIR)
 		return;
 	err_sys_(&e, errno == EACCES ? ERR_NOPERM : ERR_OS, "cannot run \"%s\"", program);
 	exit(cmd_fail(&cmd, &e));
 }
 
-static void
-check_verb(const char *verb)
+static char *
+program_name(const char *verb)
 {
+	static char name[NAME_MAX + 1];
+
 	if (!*verb)
 		cmd_usage(&cmd, "the command's name is empty");
-	if (strchr(verb, '/') || verb[0] == '-')
+	if (strchr(verb, '/') || verb[0] == '-' ||
+	    snprintf(name, sizeof name, "jobctl-%s", verb) >= (int)sizeof name)
 		unknown(verb);
+	return name;
 }
 
 /* Whether man(1) has a page; it says nothing meanwhile. */
@@ -190,10 +195,10 @@ static NORETURN void
 help(const char *verb)
 {
 	bool self = !strcmp(verb, "help") || !strcmp(verb, "jobctl");
-	AUTOFREE char *program = self ? xstrdup("jobctl") : xasprintf("jobctl-%s", verb);
-	AUTOFREE char *built = xasprintf("%s/../man/%s.1", own_dir(), program);
+	char *program = self ? (char[]){ "jobctl" } : program_name(verb);
+	char built[PATH_MAX + NAME_MAX + 20];
 
-	check_verb(verb);
+	snprintf(built, sizeof built, "%s/../man/%s.1", own_dir(), program);
 	if (access(built, R_OK) == 0)		/* not installed: the page beside the programs */
 		execlp("man", "man", "-l", built, (char *)NULL);
 	else if (man_has(program))
@@ -226,7 +231,6 @@ main(int argc, char **argv)
 			cmd_usage(&cmd, "help takes one command");
 		help(args[1] ? args[1] : verb);
 	}
-	check_verb(verb);
-	run(xasprintf("jobctl-%s", verb), args);
+	run(program_name(verb), args);
 	unknown(verb);
 }

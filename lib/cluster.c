@@ -212,6 +212,9 @@ cluster_find(struct cluster *c, const char *dir, struct err *e)
 void
 cluster_free(struct cluster *c)
 {
+	struct err e;
+
+	(void)!cluster_as_caller(c, &e);
 	free(c->dir);
 	free(c->groups);
 	close_p(&c->fd);

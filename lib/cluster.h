@@ -59,7 +59,7 @@ struct cluster_info {
  * it is somebody else's.
  */
 int cluster_find(struct cluster *c, const char *dir, struct err *e) MUSTCHECK;
-void cluster_free(struct cluster *c);
+void cluster_free(struct cluster *c);	/* root has its rights again */
 
 /* Take back root's rights, if the caller is root (before running a program for it). */
 int cluster_as_caller(struct cluster *c, struct err *e) MUSTCHECK;
