@@ -1,11 +1,11 @@
 /*
- * job_output.h - what a job wrote, read back while it runs or afterwards
+ * job_run.h - what a job wrote, read back while it runs or afterwards
  *
  * A run is one claim of a job.  An attempt that was given back and taken again is
  * two runs with one attempt number, so a run is known by its token.
  */
-#ifndef JOBCTL_JOB_OUTPUT_H
-#define JOBCTL_JOB_OUTPUT_H
+#ifndef JOBCTL_JOB_RUN_H
+#define JOBCTL_JOB_RUN_H
 
 #include "pg.h"
 
@@ -37,14 +37,14 @@ int job_run_last(struct pg *db, const struct uuid *job, int attempt, struct job_
 		 struct err *e) MUSTCHECK;
 
 /* All that is stored of a run from piece number first on. */
-int job_output_read(struct pg *db, const struct uuid *job, const struct job_run *run, int first,
+int job_run_read(struct pg *db, const struct uuid *job, const struct job_run *run, int first,
 		    job_piece_fn *fn, void *ctx, struct err *e) MUSTCHECK;
 
 /*
  * Where the last lines of a run begin: the piece, and the offset in it.  streams is
  * a mask of 1 (stdout) and 2 (stderr).
  */
-int job_output_tail(struct pg *db, const struct uuid *job, const struct job_run *run, int streams,
+int job_run_tail(struct pg *db, const struct uuid *job, const struct job_run *run, int streams,
 		    int64_t lines, int *first, size_t *offset, struct err *e) MUSTCHECK;
 
 /*

@@ -1,7 +1,7 @@
 /*
- * job_output.c - runs, pieces of output, following a job
+ * job_run.c - runs, pieces of output, following a job
  */
-#include "job_output.h"
+#include "job_run.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -86,7 +86,7 @@ read_batch(struct pg *db, const struct uuid *job, const struct job_run *run, int
 }
 
 int
-job_output_read(struct pg *db, const struct uuid *job, const struct job_run *run, int first,
+job_run_read(struct pg *db, const struct uuid *job, const struct job_run *run, int first,
 		job_piece_fn *fn, void *ctx, struct err *e)
 {
 	int rows;
@@ -115,7 +115,7 @@ last_lines(const unsigned char *data, size_t len, bool at_end, int64_t *lines)
 }
 
 int
-job_output_tail(struct pg *db, const struct uuid *job, const struct job_run *run, int streams,
+job_run_tail(struct pg *db, const struct uuid *job, const struct job_run *run, int streams,
 		int64_t lines, int *first, size_t *offset, struct err *e)
 {
 	static const char sql[] =
