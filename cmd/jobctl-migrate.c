@@ -412,36 +412,59 @@ stopping(struct job *j)
 }
 
 static void
-event(void *ctx, const struct mig_event *ev)
+begun(struct job *j, const struct mig_event *ev)
 {
-	struct job *j = ctx;
-	bool quiet = j->cfg->common.quiet;
+	AUTOSTR label = STR(200);
+
+	mig_put_label(&label, ev->item);
+	if (ev->step)
+		status_show(!j->cfg->common.quiet, "%s: step %zu of %zu", label.buf, ev->step,
+			    ev->nsteps);
+	else
+		status_show(!j->cfg->common.quiet, "%s (%zu of %zu)", label.buf, j->done + 1,
+			    j->plan.migrations);
+}
+
+static void
+done(struct job *j, const struct mig_item *it, int64_t ms)
+{
 	AUTOSTR label = STR(200);
 	char seconds[24];
 
-	if (ev->item)
-		mig_put_label(&label, ev->item);
+	mig_put_label(&label, it);
+	j->done += it->version != 0;
+	snprintf(seconds, sizeof seconds, "%.3f", (double)ms / 1000);
+	if (j->cfg->common.json)
+		print_item(&j->out, all_cols, NCOLS, it,
+			   mig_status_names[j->down ? MIG_PENDING : MIG_APPLIED], seconds);
+	cmd_note(&cmd, "%s %s in %ss", j->down ? "reverted" : "applied", label.buf, seconds);
+}
+
+static void
+waiting(struct job *j, const char *text)
+{
+	size_t pid = strcspn(text, "(");
+
+	status_show(!j->cfg->common.quiet, "waiting for %s", text);
+	if (strncmp(j->waited_for, text, pid) != 0)
+		cmd_note(&cmd, "waiting for %s", text);
+	snprintf(j->waited_for, sizeof j->waited_for, "%s", text);
+}
+
+static void
+event(void *ctx, const struct mig_event *ev)
+{
+	struct job *j = ctx;
+
 	switch (ev->kind) {
 	case MIG_EV_BEGIN:
-		if (ev->step)
-			status_show(!quiet, "%s: step %zu of %zu", label.buf, ev->step, ev->nsteps);
-		else
-			status_show(!quiet, "%s (%zu of %zu)", label.buf, j->done + 1,
-				    j->plan.migrations);
+		begun(j, ev);
 		break;
 	case MIG_EV_DONE:
-		j->done += ev->item->version != 0;
-		snprintf(seconds, sizeof seconds, "%.3f", (double)ev->ms / 1000);
-		if (j->cfg->common.json)
-			print_item(&j->out, all_cols, NCOLS, ev->item,
-				   mig_status_names[j->down ? MIG_PENDING : MIG_APPLIED], seconds);
-		cmd_note(&cmd, "%s %s in %ss", j->down ? "reverted" : "applied", label.buf, seconds);
+		done(j, ev->item, ev->ms);
 		break;
 	case MIG_EV_WAITING:
-		status_show(!quiet, "waiting for %s", ev->text);
-		if (strncmp(j->waited_for, ev->text, strcspn(ev->text, "(")) != 0)
-			cmd_note(&cmd, "waiting for %s", ev->text);
-		snprintf(j->waited_for, sizeof j->waited_for, "%s", ev->text);
+		waiting(j, ev->text);
 		break;
 	case MIG_EV_RETRY:
 		cmd_note(&cmd, "trying again: %s", ev->text);
@@ -488,36 +511,71 @@ nothing_to_do(const struct job *j)
 	cmd_note(&cmd, "up to date: %s", at.buf);
 }
 
-/* Going down more than a step, or to nothing, takes a yes. */
-static int
-confirm(const struct job *j)
+/* The migrations of a plan, one by one; NULL after the last. */
+static const struct mig_item *
+next_end(const struct mig_plan *p, size_t *batch, size_t *chunk)
 {
+	for (; *batch < p->n; (*batch)++, *chunk = 0)
+		while (*chunk < p->v[*batch].n) {
+			const struct mig_item *it = p->v[*batch].v[(*chunk)++].ends;
+
+			if (it)
+				return it;
+		}
+	return NULL;
+}
+
+static int
+ask(struct job *j, struct err *e)
+{
+	AUTOSTR what = STR(STR_ANY), safe = STR(STR_ANY);
+	const struct mig_item *it;
+	size_t batch = 0, chunk = 0;
 	char answer[16] = "";
 
+	while ((it = next_end(&j->plan, &batch, &chunk))) {
+		mig_put_label(&what, it);
+		str_putc(&what, '\n');
+	}
+	for (size_t i = 0; i < j->nsets; i++)
+		if (mig_put_rows(&j->db, &j->sets[i], &what, e))
+			return -1;
+	str_put_safe_text(&safe, what.buf, what.len);
+	fprintf(stderr, "This reverts, and drops with all data:\n%sType \"yes\" to go on: ", safe.buf);
+	if (!fgets(answer, sizeof answer, stdin) || strcmp(answer, "yes\n") != 0)
+		return err_set(e, ERR_NO, "nothing was reverted");
+	return 0;
+}
+
+/* Going down more than a step, or to nothing, takes a yes. */
+static int
+confirm(struct job *j, struct err *e)
+{
 	if (!j->down || j->cfg->yes || (j->plan.migrations < 2 && !j->plan.empties))
 		return 0;
-	if (!isatty(STDIN_FILENO) || !isatty(STDERR_FILENO))
-		cmd_usage(&cmd, "this reverts %zu migration%s and drops what they made: give --yes",
-			  j->plan.migrations, j->plan.migrations == 1 ? "" : "s");
-	fputs("This reverts, and drops with all data:\n", stderr);
-	for (size_t b = 0; b < j->plan.n; b++) {
-		for (size_t i = 0; i < j->plan.v[b].n; i++) {
-			AUTOSTR label = STR(200);
+	if (isatty(STDIN_FILENO) && isatty(STDERR_FILENO))
+		return ask(j, e);
+	(void)err_set(e, ERR_USAGE, "this reverts %zu migration%s and drops what they made",
+		      j->plan.migrations, j->plan.migrations == 1 ? "" : "s");
+	err_hint(e, "if that is meant, add --yes");
+	return -1;
+}
 
-			if (!j->plan.v[b].v[i].ends)
-				continue;
-			mig_put_label(&label, j->plan.v[b].v[i].ends);
-			fprintf(stderr, "  %s\n", label.buf);
-		}
-	}
-	fputs("Type \"yes\" to go on: ", stderr);
-	if (!fgets(answer, sizeof answer, stdin) || strcmp(answer, "yes\n") != 0) {
-		struct err e;
+/* An edited file does not keep anyone from going down, but may not undo what was done. */
+static void
+warn_of_edits(const struct job *j)
+{
+	const struct mig_item *it;
+	size_t batch = 0, chunk = 0;
 
-		(void)err_set(&e, ERR_NO, "nothing was reverted");
-		return cmd_fail(&cmd, &e);
+	while ((it = next_end(&j->plan, &batch, &chunk))) {
+		AUTOSTR label = STR(200);
+
+		mig_put_label(&label, it);
+		if (it->status == MIG_EDITED)
+			cmd_note(&cmd, "%s was edited since it was applied; what reverts it is taken as "
+				 "it is now", label.buf);
 	}
-	return 0;
 }
 
 /* State, problems and plan; with the lock held they are final. */
@@ -553,6 +611,7 @@ run(struct job *j, struct err *e)
 	}
 	if (!j->plan.n)
 		nothing_to_do(j);
+	warn_of_edits(j);
 	return mig_run(&j->run, &j->plan, e) ? cmd_fail(&cmd, e) : 0;
 }
 
@@ -573,9 +632,8 @@ up_or_down(struct job *j, struct err *e)
 		nothing_to_do(j);
 		return 0;
 	}
-	rc = confirm(j);
-	if (rc)
-		return rc;
+	if (confirm(j, e))
+		return cmd_fail(&cmd, e);
 	j->run.stop_fd = catch_signals();
 	out_begin(&j->out, OUT_JSONL, false, all_cols, NCOLS);
 	rc = run(j, e);

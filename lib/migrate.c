@@ -92,11 +92,11 @@ steps_agree(const struct mig_file *f, const char *shas, size_t *done)
 
 	for (; *shas; n++) {
 		size_t len = strcspn(shas, " ");
-		char sha[65];
+		char sha[65] = "";
 
 		if (n < f->nsteps)
 			mig_sha256(f->text + f->steps[n].start, f->steps[n].len, sha);
-		agree = agree && n < f->nsteps && len == 64 && !memcmp(shas, sha, 64);
+		agree = agree && len == 64 && !memcmp(shas, sha, 64);
 		shas += len;
 		shas += strspn(shas, " ");
 	}
@@ -258,6 +258,26 @@ mig_state_read(struct pg *db, const struct mig_set *sets, size_t nsets, struct m
 		compare(&st, &sets[i]);
 	*ret = st;
 	return 0;
+}
+
+/* Estimates: counting could take as long as the tables are large. */
+static const char estimate_sql[] =
+	"SELECT n.nspname || '.' || c.relname, v.rows"
+	" FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace,"
+	" LATERAL (SELECT greatest(c.reltuples::bigint,"
+	"                          pg_catalog.pg_stat_get_live_tuples(c.oid)) AS rows) v"
+	" WHERE c.relkind = 'r' AND n.nspname = $1 AND v.rows > 0"
+	" ORDER BY v.rows DESC, 1 LIMIT 10";
+
+int
+mig_put_rows(struct pg *db, const struct mig_set *set, struct str *s, struct err *e)
+{
+	PG_RES res = NULL;
+	int n = pg_call(db, &res, estimate_sql, PG_ARGS(pg_text(set->name)), e);
+
+	for (int i = 0; i < n; i++)
+		str_putf(s, "rows in %s: about %s\n", pg_get(res, i, 0), pg_get(res, i, 1));
+	return n < 0 ? -1 : 0;
 }
 
 static void

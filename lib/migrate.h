@@ -71,6 +71,12 @@ enum err_kind mig_state_verdict(const struct mig_state *st);
 bool mig_is_applied(const struct mig_item *it);
 bool mig_is_due(const struct mig_item *it);
 
+/*
+ * For a question before it all goes: the larger tables of the schema that a set
+ * is named after, "rows in jobctl.jobs: about 1200", a line each.
+ */
+int mig_put_rows(struct pg *db, const struct mig_set *set, struct str *s, struct err *e) MUSTCHECK;
+
 /* "jobctl 0001_tenancy", or "jobctl api". */
 void mig_put_label(struct str *s, const struct mig_item *it);
 

@@ -324,7 +324,7 @@ up_set(struct gen *g)
 		left += due(g, &g->v[i]);
 		changes = changes || (due(g, &g->v[i]) && !g->v[i].files->up.no_transaction);
 	}
-	apply = to_head && g->set->napi && (changes || g->api->status != MIG_APPLIED);
+	apply = to_head && g->set->napi && g->api && (changes || g->api->status != MIG_APPLIED);
 	drop = to_head && g->api && !g->set->napi;
 	g->plan->migrations += left;
 	for (size_t i = 0; i < g->n; i++) {

@@ -363,8 +363,12 @@ run_batch(struct mig_run *m, const struct mig_plan *plan, const struct mig_batch
 		return -1;
 	}
 	if (b->transaction && exec(m, "COMMIT", NULL, e)) {
+		AUTOSTR label = STR(200);
+
+		if (m->nbegun)
+			mig_put_label(&label, m->begun[m->nbegun - 1].item);
 		m->nbegun = begun;
-		return err_ctx(e, "at the end of the transaction");
+		return err_ctx(e, "%s: at its end", label.buf);
 	}
 	tell_done(m);
 	return 0;

@@ -126,7 +126,7 @@ is_running() {	# PATTERN
 	run -0 --separate-stderr jobctl-migrate up
 	[[ $stderr == *"up to date: jobctl at 0"* ]]
 	run -64 jobctl-migrate down --to 0
-	[[ $output == *"give --yes"* ]]
+	[[ $output == *"this reverts "*" migrations and drops what they made"*"add --yes"* ]]
 	run -0 jobctl-migrate down --to 0 --yes
 	run -0 leftovers
 	[ "$output" = "" ]
@@ -345,7 +345,7 @@ is_running() {	# PATTERN
 	run -0 mig up
 	put 0002_deferred $'CREATE TABLE d (id int REFERENCES t DEFERRABLE INITIALLY DEFERRED);\nINSERT INTO d VALUES (9);'
 	run -65 --separate-stderr mig up
-	[[ $stderr == *"violates foreign key constraint"* ]]
+	[[ $stderr == *"mine 0002_deferred: at its end: "*"violates foreign key constraint"* ]]
 	[ "$(applied)" = 1 ]
 	[ "$(tables)" = t ]
 }
@@ -377,6 +377,10 @@ is_running() {	# PATTERN
 	[ "$(applied)" = "1 2 3" ]
 	run -65 --separate-stderr mig plan
 	[ "$output" = "" ]
+	run -0 mig down
+	[[ $output == *"mine 0003_three was edited since it was applied; what reverts it"* ]]
+	[[ $output != *"0001_one was edited"* ]]
+	[ "$(applied)" = "1 2" ]
 }
 
 @test "an applied file that is gone is 65, one past the last is a newer program's, 76" {
@@ -854,11 +858,15 @@ SET ROLE pg_monitor;"
 
 @test "on a terminal down asks first" {
 	three_tables
+	put 0004_rows 'CREATE SCHEMA mine; CREATE TABLE mine.t (); INSERT INTO mine.t DEFAULT VALUES;' \
+		'DROP SCHEMA mine CASCADE;'
 	mig -Q up
+	sql "ANALYZE mine.t"
 	run -1 script -qefc "jobctl-migrate --dir '$D' down --to 0" /dev/null <<<"no"
 	[[ $output == *"This reverts, and drops with all data:"*"mine 0003_three"*"mine 0001_one"* ]]
+	[[ $output == *"rows in mine.t: about 1"* ]]
 	[[ $output == *"nothing was reverted"* ]]
-	[ "$(applied)" = "1 2 3" ]
+	[ "$(applied)" = "1 2 3 4" ]
 	run -0 script -qefc "jobctl-migrate --dir '$D' down --to 0" /dev/null <<<"yes"
 	[ "$(leftovers)" = "" ]
 }

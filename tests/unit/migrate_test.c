@@ -162,6 +162,7 @@ test_steps(void)
 {
 	bool none;
 	struct err e;
+	static const char head[] = "-- x\n\n-- jobctl: no-transaction\nA";
 	static const char late[] = "SELECT 1;\n-- jobctl: no-transaction\n";
 
 	is_str(steps("select 1;\n"), "[select 1;\n]", "one step needs no line");
@@ -174,7 +175,7 @@ test_steps(void)
 	is_str(steps("a;\n-- jobctl: step\n'"),
 	       "error: in the step that begins on line 2: the string that begins on line 2 is not closed",
 	       "an open string");
-	ok(mig_directives("-- x\n\n-- jobctl: no-transaction\nA", 35, &none, &e) == 0 && none,
+	ok(mig_directives(head, strlen(head), &none, &e) == 0 && none,
 	   "the head says no-transaction");
 	ok(mig_directives("select 1", 8, &none, &e) == 0 && !none, "nothing said");
 	ok(mig_directives(late, strlen(late), &none, &e) == -1, "no-transaction comes too late");
