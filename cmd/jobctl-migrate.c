@@ -46,8 +46,7 @@ static const struct opt opts[] = {
 	OPT_ROW_MS(0, "lock-timeout", "TIME", struct config, lock_timeout, 0, DAY_MS,
 		   "let a statement wait TIME for a lock, then try again (default 2s, 0: for ever)"),
 	OPT_ROW_MS(0, "wait-lock", "TIME", struct config, wait_lock, 0, MS_MAX,
-		   "go on trying for TIME while another migration runs or a table is locked "
-		   "(default 60s)"),
+		   "keep trying for TIME to get a lock, ours or a table's (default 60s)"),
 	OPT_ROW_MS(0, "wait-db", "TIME", struct config, wait_db, 0, MS_MAX,
 		   "wait up to TIME for the database to take connections (default 0)"),
 	OPT_ROW_FLAG(0, "allow-out-of-order", struct config, out_of_order,
