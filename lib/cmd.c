@@ -290,13 +290,16 @@ store(const struct cmd *cmd, const struct opt *o, void *cfg, const char *z)
 		*(bool *)field = true;
 		break;
 	case OPT_STR:
-		*(const char **)field = z;
+		*(const char **)field = z ? z : "";
 		break;
 	case OPT_LIST:
 		strlist_add(field, z);
 		break;
 	case OPT_INT:
-		rc = parse_int(z, o->min, o->max, field, &e);
+		if (z)
+			rc = parse_int(z, o->min, o->max, field, &e);
+		else
+			*(int64_t *)field = o->min;
 		break;
 	case OPT_MS:
 		if (z)
@@ -345,25 +348,33 @@ refuse_abbreviation(const struct cmd *cmd, const char *word, const char *name)
 static void
 unknown_option(const struct cmd *cmd, const char *word, const struct option *longs, int c)
 {
+	const char *near = NULL;
+	int best = 3;
 	AUTOSTR safe = STR(200);
 
+	if (strncmp(word, "--", 2) != 0) {	/* optopt, as word may be a cluster */
+		str_put_safe(&safe, (char[]){ (char)optopt }, 1);
+		cmd_usage(cmd, c == ':' ? "option \"-%s\" needs a value" : "unknown option \"-%s\"",
+			  safe.buf);
+	}
 	if (c == ':') {
 		str_put_safe(&safe, word, strlen(word));
 		cmd_usage(cmd, "option \"%s\" needs a value", safe.buf);
 	}
-	if (strncmp(word, "--", 2) != 0) {
-		str_put_safe(&safe, (char[]){ (char)optopt }, 1);
-		cmd_usage(cmd, "unknown option \"-%s\"", safe.buf);
-	}
 	str_put_safe(&safe, word, strcspn(word, "="));
 	for (; longs->name; longs++) {
+		int d = cmd_distance(safe.buf + 2, longs->name);
+
 		if (!strncmp(word + 2, longs->name, strlen(longs->name)) &&
 		    word[2 + strlen(longs->name)] == '=')
 			cmd_usage(cmd, "option \"%s\" takes no value", safe.buf);
-		if (longs->val < OPTION_EMIT && cmd_distance(safe.buf + 2, longs->name) < 3)
-			cmd_usage(cmd, "unknown option \"%s\"; did you mean \"--%s\"?", safe.buf,
-				  longs->name);
+		if (longs->val != OPTION_EMIT && d < best && 2 * (size_t)d <= strlen(longs->name)) {
+			near = longs->name;
+			best = d;
+		}
 	}
+	if (near)
+		cmd_usage(cmd, "unknown option \"%s\"; did you mean \"--%s\"?", safe.buf, near);
 	cmd_usage(cmd, "unknown option \"%s\"", safe.buf);
 }
 

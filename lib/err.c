@@ -8,17 +8,29 @@
 #include <stdio.h>
 #include <string.h>
 
-/* One line, no final newline or period: libpq's texts have both. */
+static bool
+blank(char c)
+{
+	return c == ' ' || c == '\t' || c == '\n' || c == '\r';
+}
+
+/* One line, single blanks, no final period: libpq's texts are several indented lines. */
 static void
 tidy(char *s)
 {
-	size_t n = strlen(s);
+	char *to = s;
 
-	while (n && (s[n - 1] == '\n' || s[n - 1] == '\r' || s[n - 1] == ' '))
-		s[--n] = '\0';
-	for (; *s; s++)
-		if (*s == '\n' || *s == '\t' || *s == '\r')
-			*s = ' ';
+	for (const char *from = s; *from; from++) {
+		if (!blank(*from))
+			*to++ = *from;
+		else if (to > s && to[-1] != ' ')
+			*to++ = ' ';
+	}
+	while (to > s && blank(to[-1]))
+		to--;
+	if (to - s > 1 && to[-1] == '.' && to[-2] != '.')
+		to--;
+	*to = '\0';
 }
 
 void

@@ -28,14 +28,23 @@ out_begin(struct out *o, enum out_mode mode, bool header, const struct out_col *
 	}
 }
 
+/* PostgreSQL's numbers are JSON's, but for NaN and Infinity. */
+static bool
+number(const char *v)
+{
+	return *v && strspn(v, "0123456789+-.eE") == strlen(v);
+}
+
 static void
 put_json(struct str *s, enum out_type type, const char *v)
 {
-	if (!v)
+	bool numeric = type == OUT_NUM || type == OUT_SECONDS || type == OUT_BYTES;
+
+	if (!v || (numeric && !number(v)))
 		str_puts(s, "null");
 	else if (type == OUT_BOOL)
 		str_puts(s, *v == 't' ? "true" : "false");
-	else if (type == OUT_NUM || type == OUT_SECONDS || type == OUT_BYTES || type == OUT_JSON)
+	else if (numeric || type == OUT_JSON)
 		str_puts(s, v);
 	else
 		str_put_json(s, v, strlen(v));
@@ -50,6 +59,8 @@ out_pretty(struct str *s, enum out_type type, const char *v)
 		str_putc(s, '-');
 		return;
 	}
+	if ((type == OUT_SECONDS || type == OUT_BYTES) && !number(v))
+		type = OUT_TEXT;
 	switch (type) {
 	case OUT_SECONDS:
 		duration_text(strtod(v, NULL), buf);

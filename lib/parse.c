@@ -52,6 +52,16 @@ unit_at(const char **z)
 	return -1;
 }
 
+/* A limit as people would type it; never rounded, unlike duration_text(). */
+static void
+limit_text(int64_t ms, char buf[32])
+{
+	if (ms % 1000)
+		snprintf(buf, 32, "%" PRId64 "ms", ms);
+	else
+		duration_text((double)ms / 1000, buf);
+}
+
 int
 parse_duration(const char *z, int64_t min, int64_t max, int64_t *ms, struct err *e)
 {
@@ -83,8 +93,8 @@ parse_duration(const char *z, int64_t min, int64_t max, int64_t *ms, struct err 
 	if (sum < (double)min || sum > (double)max) {
 		char lo[32], hi[32];
 
-		duration_text((double)min / 1000, lo);
-		duration_text((double)max / 1000, hi);
+		limit_text(min, lo);
+		limit_text(max, hi);
 		return err_set(e, ERR_USAGE, "%.60s is out of range (%s to %s)", z, lo, hi);
 	}
 	*ms = llround(sum);

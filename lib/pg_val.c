@@ -4,6 +4,7 @@
 #include "pg.h"
 
 #include <endian.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -35,7 +36,9 @@ fixed(Oid oid, const void *p, int n)
 static struct pg_val
 pointed(Oid oid, int format, const void *p, size_t n)
 {
-	return (struct pg_val){ .oid = oid, .format = format, .len = p ? (int)n : -1, .ptr = p };
+	int len = n < INT_MAX ? (int)n : INT_MAX;	/* too long for the server: it will say so */
+
+	return (struct pg_val){ .oid = oid, .format = format, .len = p ? len : -1, .ptr = p };
 }
 
 struct pg_val
@@ -198,7 +201,8 @@ pg_array(struct pg_array *a, struct pg_val like)
 	memcpy(a->buf + 4, &be, 4);
 	be = htobe32((uint32_t)a->n);
 	memcpy(a->buf + 12, &be, 4);
-	return (struct pg_val){ .oid = oid, .format = 1, .len = (int)a->len, .ptr = a->buf };
+	return (struct pg_val){ .oid = oid, .format = 1, .ptr = a->buf,
+				.len = a->len < INT_MAX ? (int)a->len : INT_MAX };
 }
 
 void

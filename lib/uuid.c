@@ -94,10 +94,10 @@ uuid_equal(const struct uuid *a, const struct uuid *b)
 	return !memcmp(a->b, b->b, sizeof a->b);
 }
 
-static int
+static unsigned
 hex_value(char c)
 {
-	return isdigit((unsigned char)c) ? c - '0' : tolower((unsigned char)c) - 'a' + 10;
+	return (unsigned)(isdigit((unsigned char)c) ? c - '0' : tolower((unsigned char)c) - 'a' + 10);
 }
 
 /* Hex digits of z into nibbles of lo and hi; the number read, or -1 if z has anything else. */
@@ -109,9 +109,9 @@ read_digits(const char *z, struct uuid *lo, struct uuid *hi)
 	memset(lo->b, 0x00, sizeof lo->b);
 	memset(hi->b, 0xff, sizeof hi->b);
 	for (const char *p = z; *p; p++) {
-		int v;
+		unsigned v;
 
-		if (*p == '-' && p - z > 0 && (p - z == 8 || p - z == 13 || p - z == 18 || p - z == 23))
+		if (*p == '-' && p > z && p[-1] != '-' && (n == 8 || n == 12 || n == 16 || n == 20))
 			continue;
 		if (!isxdigit((unsigned char)*p) || n == 32)
 			return -1;
