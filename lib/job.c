@@ -237,8 +237,9 @@ read_list(struct job_filter *f, int arg, const char *what, const struct strlist 
 			const char *word = words ? word_of(words, item) : item;
 
 			if (!n)
-				return err_set(e, ERR_USAGE, "--%s: a name is empty in \"%.60s\"",
-					       what, given->v[i]);
+				return err_set(e, ERR_USAGE,
+					       "--%s: a name is empty in \"%.60s\"", what,
+					       given->v[i]);
 			if (!word)
 				return unknown_word(what, words, item, e);
 			pg_array_add(a, pg_text(word));
@@ -313,8 +314,10 @@ read_time(struct job_filter *f, int at, int ago, const char *what, const char *z
 	else if (parse_time(z, &v, e) == 0)
 		use(f, at, pg_time(z[2] == ':' ? day_before(v) : v));
 	else
-		return err_set(e, ERR_USAGE, "--%s: \"%.60s\" is neither a duration as 2h nor a "
-			       "time as 2026-01-31T15:04:05Z, 2026-01-31 or 15:04", what, z);
+		return err_set(e, ERR_USAGE,
+			       "--%s: \"%.60s\" is neither a duration as 2h nor a "
+			       "time as 2026-01-31T15:04:05Z, 2026-01-31 or 15:04",
+			       what, z);
 	return 0;
 }
 

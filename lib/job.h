@@ -54,37 +54,43 @@ struct job_filter {
 	const char *since, *older_than;
 	bool all;			/* finished ones too, if no status says which */
 
-	struct pg_array lists[9];
+	bool live, finished;		/* what can match */
 	struct pg_val args[JOB_FILTER_ARGS];
+	struct pg_array lists[9];
 	const char *where[16];
 	int nwhere;
-	bool live, finished;		/* what can match */
 };
 
 #define JOB_FILTER_OPTS(cfg, f) \
+	JOB_FILTER_OPTS_BUT_REASON(cfg, f), \
+	OPT_ROW_LIST(0, "reason", "REASON,...", cfg, f.reason, NULL, \
+		     "jobs with one of these among their reasons; see jobctl-reasons(7)")
+
+/* For programs to which --reason is a text to be recorded. */
+#define JOB_FILTER_OPTS_BUT_REASON(cfg, f) \
 	OPT_ROW_LIST('s', "status", "STATUS,...", cfg, f.status, \
 		     "pending|running|held|completed|failed|cancelled", \
-		     "jobs with one of these: pending, running, held, completed, failed, cancelled"), \
+		     "jobs that are pending, running, held, completed, failed or cancelled"), \
 	OPT_ROW_LIST('q', "queue", "QUEUE,...", cfg, f.queue, "queue", \
 		     "jobs of these queues"), \
 	OPT_ROW_LIST('p', "project", "PROJECT,...", cfg, f.project, "project", \
 		     "jobs of these projects"), \
 	OPT_ROW_LIST(0, "kind", "KIND,...", cfg, f.kind, "kind", "jobs of these kinds"), \
-	OPT_ROW_LIST(0, "reason", "REASON,...", cfg, f.reason, NULL, \
-		     "jobs with one of these among their reasons, as NoWorker; see jobctl-reasons(7)"), \
 	OPT_ROW_LIST(0, "worker", "WORKER,...", cfg, f.worker, NULL, \
 		     "jobs run by these workers: HOST, HOST:PID, an id or its beginning"), \
 	OPT_ROW_STR(0, "since", "TIME", cfg, f.since, NULL, \
-		    "jobs that ended (live ones: were submitted) after TIME, or less than TIME ago"), \
+		    "jobs that ended (live ones: were submitted) at TIME or later, " \
+		    "or within this duration"), \
 	OPT_ROW_STR(0, "older-than", "TIME", cfg, f.older_than, NULL, \
-		    "jobs that ended (live ones: were submitted) before TIME, or more than TIME ago")
+		    "jobs that ended (live ones: were submitted) before TIME, " \
+		    "or longer ago than this duration")
 
 int job_filter_read(struct job_filter *f, struct err *e) MUSTCHECK;
 /* Narrow it to these ids; after job_filter_read(). */
 void job_filter_ids(struct job_filter *f, const struct job_ids *ids);
 /* Whether any option was given, --all and its like aside. */
 bool job_filter_given(const struct job_filter *f);
-/* Append " WHERE ...".  Its parameters are $1 to $13: f->args must come first. */
+/* Append " WHERE ...".  Its parameters are $1 to $13, so f->args must come first. */
 void job_filter_where(const struct job_filter *f, struct str *sql);
 void job_filter_free(struct job_filter *f);
 
@@ -96,11 +102,11 @@ int job_find(struct pg *db, const struct job_filter *f, struct job_ids *ids,
 enum job_field {
 	JOB_ID, JOB_PROJECT, JOB_QUEUE, JOB_KIND, JOB_STATUS, JOB_REASON, JOB_REASONS,
 	JOB_PRIORITY, JOB_ATTEMPT, JOB_MAX_ATTEMPTS, JOB_CRASHES, JOB_RUN_AT, JOB_CREATED_AT,
-	JOB_STARTED_AT,
-	JOB_COMPLETED_AT, JOB_AGE_S, JOB_WAIT_S, JOB_RUN_S, JOB_WORKER, JOB_WORKER_HOST,
-	JOB_WORKER_PID, JOB_HEARTBEAT_AGE_S, JOB_OUTCOME, JOB_EXIT_CODE, JOB_SIGNAL,
-	JOB_ERROR_MESSAGE, JOB_MESSAGE, JOB_PROGRESS_DONE, JOB_PROGRESS_TOTAL, JOB_ETA_S, JOB_STATS,
-	JOB_RESULT, JOB_MAX_RSS_BYTES, JOB_CPU_S, JOB_UNIQUE_KEY, JOB_CREATED_BY, JOB_ARGS,
+	JOB_STARTED_AT, JOB_COMPLETED_AT, JOB_AGE_S, JOB_WAIT_S, JOB_RUN_S, JOB_WORKER,
+	JOB_WORKER_HOST, JOB_WORKER_PID, JOB_HEARTBEAT_AGE_S, JOB_OUTCOME, JOB_EXIT_CODE,
+	JOB_SIGNAL, JOB_ERROR_MESSAGE, JOB_MESSAGE, JOB_PROGRESS_DONE, JOB_PROGRESS_TOTAL,
+	JOB_ETA_S, JOB_STATS, JOB_RESULT, JOB_MAX_RSS_BYTES, JOB_CPU_S, JOB_UNIQUE_KEY,
+	JOB_CREATED_BY, JOB_ARGS,
 	JOB_NFIELDS
 };
 extern const struct out_col job_cols[JOB_NFIELDS];

@@ -20,11 +20,13 @@ read_run(const PGresult *res, struct job_run *run, struct err *e)
 }
 
 int
-job_run_last(struct pg *db, const struct uuid *job, int attempt, struct job_run *run, struct err *e)
+job_run_last(struct pg *db, const struct uuid *job, int attempt, struct job_run *run,
+	     struct err *e)
 {
 	static const char sql[] =
 		"SELECT token, attempt, jobctl.rfc3339(started_at) FROM jobctl.job_run"
-		" WHERE job_id = $1 AND ($2 = 0 OR attempt = $2) ORDER BY started_at DESC LIMIT 1";
+		" WHERE job_id = $1 AND ($2 = 0 OR attempt = $2)"
+		" ORDER BY started_at DESC LIMIT 1";
 	PG_RES res = NULL;
 	int n = pg_call(db, &res, sql, PG_ARGS(pg_uuid(job), pg_i32(attempt)), e);
 
@@ -39,10 +41,13 @@ run_after(struct pg *db, const struct job_follow *f, struct job_run *run, struct
 {
 	static const char sql[] =
 		"SELECT token, attempt, jobctl.rfc3339(started_at) FROM jobctl.job_run"
-		" WHERE job_id = $1 AND started_at > $2::timestamptz ORDER BY started_at LIMIT 1";
+		" WHERE job_id = $1 AND started_at > $2::timestamptz"
+		" ORDER BY started_at LIMIT 1";
 	PG_RES res = NULL;
 	int n = pg_call(db, &res, sql,
-			PG_ARGS(pg_uuid(&f->job), pg_text(f->has_run ? f->run.started_at : "-infinity")), e);
+			PG_ARGS(pg_uuid(&f->job),
+				pg_text(f->has_run ? f->run.started_at : "-infinity")),
+			e);
 
 	if (n > 0 && read_run(res, run, e))
 		return -1;
@@ -67,15 +72,16 @@ deliver(const PGresult *res, int row, const struct job_run *run, job_piece_fn *f
 
 /* A batch of pieces from *n on; moves *n behind each that was delivered. */
 static int
-read_batch(struct pg *db, const struct uuid *job, const struct job_run *run, int *n, job_piece_fn *fn,
-	   void *ctx, struct err *e)
+read_batch(struct pg *db, const struct uuid *job, const struct job_run *run, int *n,
+	   job_piece_fn *fn, void *ctx, struct err *e)
 {
 	static const char sql[] =
 		"SELECT n, stream, dropped, jobctl.rfc3339(at), data FROM jobctl.job_output"
 		" WHERE job_id = $1 AND token = $2 AND n >= $3 ORDER BY n LIMIT $4";
 	PG_RES res = NULL;
-	int rows = pg_call(db, &res, sql, PG_ARGS(pg_uuid(job), pg_uuid(&run->token), pg_i32(*n),
-						  pg_i32(BATCH)), e);
+	int rows = pg_call(db, &res, sql,
+			   PG_ARGS(pg_uuid(job), pg_uuid(&run->token), pg_i32(*n),
+				   pg_i32(BATCH)), e);
 
 	for (int r = 0; r < rows; r++) {
 		if (deliver(res, r, run, fn, ctx, e))
@@ -119,8 +125,9 @@ job_run_tail(struct pg *db, const struct uuid *job, const struct job_run *run, i
 		int64_t lines, int *first, size_t *offset, struct err *e)
 {
 	static const char sql[] =
-		"SELECT n, data FROM jobctl.job_output WHERE job_id = $1 AND token = $2 AND n < $3"
-		" AND stream & $4 <> 0 ORDER BY n DESC LIMIT $5";
+		"SELECT n, data FROM jobctl.job_output"
+		" WHERE job_id = $1 AND token = $2 AND n < $3 AND stream & $4 <> 0"
+		" ORDER BY n DESC LIMIT $5";
 	bool at_end = true;
 
 	*first = INT32_MAX;
@@ -158,7 +165,9 @@ look(struct pg *db, struct job_follow *f, bool *running, struct err *e)
 		" FROM jobctl.job j WHERE j.id = $1";
 	struct uuid none = { { 0 } };
 	PG_RES res = NULL;
-	int n = pg_call(db, &res, sql, PG_ARGS(pg_uuid(&f->job), pg_uuid(f->has_run ? &f->run.token : &none)), e);
+	int n = pg_call(db, &res, sql,
+			PG_ARGS(pg_uuid(&f->job), pg_uuid(f->has_run ? &f->run.token : &none)),
+			e);
 
 	if (n < 0)
 		return -1;

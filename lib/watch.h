@@ -16,7 +16,10 @@ struct watch {
 };
 #define WATCH_INIT { .min_ms = 50, .max_ms = 1000 }
 
-/* Wait before the next question; news: the last one had a new answer.  False if stdout is gone. */
+/*
+ * Wait before the next question; news: the last one had a new answer.  False if the
+ * reader of stdout has gone.
+ */
 bool watch_pause(struct watch *w, bool news) MUSTCHECK;
 
 /*
@@ -24,6 +27,7 @@ bool watch_pause(struct watch *w, bool news) MUSTCHECK;
  * as long as it takes: 0.  Else -1, with e as it was, or as the new connection
  * failed for good.
  */
-int watch_reconnect(struct pg *db, const char *app, const char *dbname, struct err *e) MUSTCHECK;
+int watch_reconnect(struct pg *db, const char *app, const char *dbname,
+		    struct err *e) MUSTCHECK;
 
 #endif
