@@ -80,6 +80,21 @@ print(enum out_mode mode, bool header, const char *list, size_t nrows)
 }
 
 static void
+print_ids(const char *a, const char *b, const char *c)
+{
+	const struct out_col *cols[] = { &all[0] };
+	struct out o;
+
+	capture_begin();
+	out_begin(&o, OUT_TABLE, false, cols, 1);
+	out_cell(&o, a);
+	out_cell(&o, b);
+	out_cell(&o, c);
+	out_end(&o);
+	capture_end();
+}
+
+static void
 tables(void)
 {
 	print(OUT_TABLE, true, "name,n,ok,age_s,size", NELEM(rows));
@@ -104,6 +119,12 @@ ids(void)
 	is_str(text, "0190a5b4-c3d2\n", "one id needs no more than its minimum");
 	print(OUT_TABLE, false, "id", 2);
 	is_str(text, "0190a5b4-c3d2-7e1f-8a9b\n0190a5b4-c3d2-7e1f-8a9c\n", "as long as tells them apart");
+	print_ids("0190a5b4-c3d2-7000-8000-000000000000", "0190a5b4-c3d2-7100-8000-000000000000",
+		  "0190a5b4-c3d2-7110-8000-000000000000");
+	is_str(text, "0190a5b4-c3d2-700\n0190a5b4-c3d2-710\n0190a5b4-c3d2-711\n",
+	       "the nearest two decide");
+	print_ids(id_a, id_a, id_a);
+	is_str(text, "0190a5b4-c3d2\n0190a5b4-c3d2\n0190a5b4-c3d2\n", "equal ids need no more");
 	print(OUT_TSV, false, "id", 1);
 	is_str(text, "0190a5b4-c3d2-7e1f-8a9b-0c1d2e3f4a5b\n", "whole where programs read");
 }
