@@ -131,6 +131,19 @@ show_log(const struct cluster *c)
 		str_free(&lines[i]);
 }
 
+static void
+note_next(const struct cluster *c, const struct config *cfg)
+{
+	AUTOSTR setting = STR(5000);
+
+	if (cfg->dir) {			/* the other programs must be told */
+		str_puts(&setting, "JOBCTL_DB_DIR=");
+		str_put_shell(&setting, c->dir);
+		str_putc(&setting, ' ');
+	}
+	cmd_note(&cmd, "next: %sjobctl-migrate up", setting.buf);
+}
+
 static int
 start(struct cluster *c, const struct config *cfg, struct err *e)
 {
@@ -150,7 +163,7 @@ start(struct cluster *c, const struct config *cfg, struct err *e)
 	}
 	cmd_note(&cmd, "%s (pid %d)", rc ? "running" : "already running", (int)cluster_look(c).pid);
 	if (fresh)
-		cmd_note(&cmd, "next: jobctl-migrate up");
+		note_next(c, cfg);
 	return 0;
 }
 

@@ -362,17 +362,22 @@ clear_stale(const struct cluster *c, struct err *e)
 	return 0;
 }
 
-/* The server writes "ready" into postmaster.pid; inotify tells when to look. */
+/*
+ * The server writes "ready" into postmaster.pid.  inotify tells when to look; if
+ * there is none to be had (its instances are limited), the clock does.
+ */
 static int
 wait_ready(const struct cluster *c, pid_t pid, int64_t deadline, struct err *e)
 {
 	AUTOFREE char *data = cluster_path(c, "data");
 	AUTOFD watch = inotify_init1(IN_CLOEXEC | IN_NONBLOCK), server = pidfd_open(pid, 0);
-	struct pollfd p[2] = { { .fd = watch, .events = POLLIN }, { .fd = server, .events = POLLIN } };
+	struct pollfd p[2] = { { .events = POLLIN }, { .fd = server, .events = POLLIN } };
 	char events[4096];
+	int64_t wake;
 
-	if (watch < 0 || inotify_add_watch(watch, data, IN_MODIFY | IN_CLOSE_WRITE) < 0)
-		return err_sys(e, ERR_OS, "inotify");
+	if (watch >= 0 && inotify_add_watch(watch, data, IN_MODIFY | IN_CLOSE_WRITE) < 0)
+		close_p(&watch);
+	p[0].fd = watch;
 	if (server < 0 && errno != ESRCH)
 		return err_sys(e, ERR_OS, "pidfd_open");
 	for (;;) {
@@ -388,9 +393,10 @@ wait_ready(const struct cluster *c, pid_t pid, int64_t deadline, struct err *e)
 				 c->dir);
 			return -1;
 		}
-		if (poll(p, 2, poll_timeout(deadline)) < 0 && errno != EINTR)
+		wake = earliest(deadline, deadline_in(watch < 0 ? 50 : 1000));
+		if (poll(p, 2, poll_timeout(wake)) < 0 && errno != EINTR)
 			return err_sys(e, ERR_OS, "poll");
-		while (read(watch, events, sizeof events) > 0)
+		while (watch >= 0 && read(watch, events, sizeof events) > 0)
 			;
 	}
 }

@@ -11,6 +11,8 @@ setup_file() {
 	TOP=$(mktemp -d "${TMPDIR:-/tmp}/jobctl-db.XXXXXX")
 	export TOP
 	chmod 755 "$TOP"	# the server's user passes through
+	export ANYONE=$TOP/bin/jobctl-db	# the build may be out of others' reach
+	install -D "$(type -P jobctl-db)" "$ANYONE"
 	jobctl-db --dir "$TOP/ready" -Q start 3>&-
 	jobctl-db --dir "$TOP/ready" -Q stop
 }
@@ -38,7 +40,7 @@ teardown() {
 		[ -e "$marker" ] || continue
 		jobctl-db --dir "${marker%/*}" -Q --yes destroy || true
 	done
-	find "$TOP" -mindepth 1 -maxdepth 1 ! -name ready -exec rm -rf {} +
+	find "$TOP" -mindepth 1 -maxdepth 1 ! -name ready ! -name bin -exec rm -rf {} +
 }
 
 # A cluster without the time initdb takes: it may be moved, and stands ready again after the test.
@@ -100,6 +102,22 @@ need_root() {
 	[ "$(query 'SHOW data_checksums')" = on ]
 	[ "$(query 'SHOW fsync')" = on ]
 	[ -z "$(query 'SHOW listen_addresses')" ]
+}
+
+@test "the next command is named with the directory, where others need it" {
+	run -0 jobctl-db --dir "$TOP/it's" start 3>&-
+	[[ "$output" == *"next: JOBCTL_DB_DIR='$TOP/it'\\''s' jobctl-migrate up"* ]]
+}
+
+@test "start works where no inotify is to be had" {
+	local mapped=(unshare -U --map-current-user --keep-caps)
+	stopped_cluster
+	set_as_owner
+	"${as_owner[@]}" "${mapped[@]}" true || skip "no user namespaces"
+	# shellcheck disable=SC2016
+	run -0 "${as_owner[@]}" "${mapped[@]}" sh -c \
+		'echo 0 >/proc/sys/user/max_inotify_instances && exec "$@"' sh "$ANYONE" start 3>&-
+	[[ "$output" == *"running (pid"* ]]
 }
 
 @test "start again changes nothing and says so" {
@@ -263,9 +281,9 @@ need_root() {
 @test "without --dir and JOBCTL_DB_DIR an ordinary user has it under XDG_DATA_HOME or HOME" {
 	local as=()
 	[ "$(id -u)" != 0 ] || as=(setpriv --reuid=nobody --regid=nogroup --clear-groups)
-	run -1 env -u JOBCTL_DB_DIR XDG_DATA_HOME="$TOP/x" "${as[@]}" "$(type -P jobctl-db)" -H -o dir status
+	run -1 env -u JOBCTL_DB_DIR XDG_DATA_HOME="$TOP/x" "${as[@]}" "$ANYONE" -H -o dir status
 	[ "$output" = "$TOP/x/jobctl/db" ]
-	run -1 env -u JOBCTL_DB_DIR -u XDG_DATA_HOME HOME="$TOP/h" "${as[@]}" "$(type -P jobctl-db)" -H -o dir status
+	run -1 env -u JOBCTL_DB_DIR -u XDG_DATA_HOME HOME="$TOP/h" "${as[@]}" "$ANYONE" -H -o dir status
 	[ "$output" = "$TOP/h/.local/share/jobctl/db" ]
 }
 
@@ -546,7 +564,7 @@ need_root() {
 @test "root: nobody else gets in" {
 	need_root
 	started_cluster
-	local as=(setpriv --reuid=nobody --regid=nogroup --clear-groups "$(type -P jobctl-db)")
+	local as=(setpriv --reuid=nobody --regid=nogroup --clear-groups "$ANYONE")
 	run -77 "${as[@]}" status
 	run -77 "${as[@]}" --yes destroy
 	run -77 "${as[@]}" psql
