@@ -27,44 +27,60 @@ LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_column
 DECLARE
-    defaults jobctl.kinds;
-    job jobctl.jobs;
+    job record;
     existing uuid;
 BEGIN
-    PERFORM jobctl.ensure_project(project);
-    SELECT * INTO defaults FROM jobctl.kinds k WHERE k.kind = submit.kind;
-    IF unique_key IS NULL AND defaults.unique_arg IS NOT NULL THEN
-        unique_key := submit.kind || ':' || (args ->> defaults.unique_arg);
+    -- A program that submits one job pays for each statement anew: there are few.
+    SELECT coalesce(submit.id, jobctl.new_id()) AS id, coalesce(now() + run_in, run_at, now()) AS run_at,
+           coalesce(submit.unique_key, submit.kind || ':' || (submit.args ->> k.unique_arg)) AS unique_key,
+           coalesce(submit.max_attempts, k.max_attempts, 3) AS max_attempts,
+           coalesce(submit.timeout, k.timeout) AS timeout,
+           EXISTS (SELECT FROM jobctl.projects p
+                   WHERE p.project_id = submit.project AND p.owner_role = 'public') AS project_is_public
+    INTO job
+    FROM (SELECT) one LEFT JOIN jobctl.kinds k ON k.kind = submit.kind;
+    IF NOT job.project_is_public THEN
+        PERFORM jobctl.ensure_project(project);
     END IF;
     IF repeated THEN
-        SELECT f.id INTO existing FROM jobctl.finished_jobs f WHERE f.id = submit.id;
+        SELECT f.id INTO existing FROM jobctl.finished_jobs f WHERE f.id = job.id;
         IF FOUND THEN
             RETURN existing;
         END IF;
     END IF;
 
-    job.id := coalesce(id, jobctl.new_id());
-    job.run_at := coalesce(now() + run_in, run_at, now());
-    INSERT INTO jobctl.jobs AS j (id, priority, max_attempts, run_at, wake_at, status, project_id,
-                             queue, kind, unique_key, backoff, backoff_base, backoff_max, timeout, args)
-    VALUES (job.id, coalesce(submit.priority, 0), coalesce(submit.max_attempts, defaults.max_attempts, 3),
-            job.run_at, CASE WHEN job.run_at > now() THEN job.run_at END,
-            CASE WHEN hold THEN 'held' ELSE 'pending' END, submit.project, submit.queue, submit.kind,
-            submit.unique_key, nullif(split_part(submit.backoff, ':', 1), ''),
-            nullif(split_part(submit.backoff, ':', 2), '')::interval,
-            nullif(split_part(submit.backoff, ':', 3), '')::interval,
-            coalesce(submit.timeout, defaults.timeout), coalesce(submit.args, '{}'))
-    ON CONFLICT DO NOTHING;
-    IF NOT FOUND THEN
-        RETURN jobctl.submit_conflict(job.id, submit.project, submit.unique_key, submit.on_conflict,
-                                      submit.args, submit.priority, job.run_at);
+    LOOP
+        INSERT INTO jobctl.jobs AS j (id, priority, max_attempts, run_at, wake_at, status, project_id,
+                                 queue, kind, unique_key, backoff, backoff_base, backoff_max, timeout, args)
+        VALUES (job.id, coalesce(submit.priority, 0), job.max_attempts,
+                job.run_at, CASE WHEN job.run_at > now() THEN job.run_at END,
+                CASE WHEN hold THEN 'held' ELSE 'pending' END, submit.project, submit.queue, submit.kind,
+                job.unique_key, nullif(split_part(submit.backoff, ':', 1), ''),
+                nullif(split_part(submit.backoff, ':', 2), '')::interval,
+                nullif(split_part(submit.backoff, ':', 3), '')::interval,
+                job.timeout, coalesce(submit.args, '{}'))
+        ON CONFLICT DO NOTHING;
+        EXIT WHEN FOUND;
+        existing := jobctl.submit_conflict(job.id, submit.project, job.unique_key, submit.on_conflict,
+                                           submit.args, submit.priority, job.run_at);
+        IF existing IS NOT NULL THEN
+            RETURN existing;
+        END IF;
+    END LOOP;
+    -- What was said before may have been done, and the job ended, only just now.
+    IF repeated THEN
+        SELECT f.id INTO existing FROM jobctl.finished_jobs f WHERE f.id = job.id;
+        IF FOUND THEN
+            DELETE FROM jobctl.jobs j WHERE j.id = job.id;
+            RETURN existing;
+        END IF;
     END IF;
 
     -- Asked only now: a job with this key that was live when we inserted would
     -- have been a conflict, so one that completed before is visible here.
-    IF unique_for IS NOT NULL AND submit.unique_key IS NOT NULL THEN
+    IF unique_for IS NOT NULL AND job.unique_key IS NOT NULL THEN
         SELECT f.id INTO existing FROM jobctl.finished_jobs f
-        WHERE f.project_id = submit.project AND f.unique_key = submit.unique_key
+        WHERE f.project_id = submit.project AND f.unique_key = job.unique_key
           AND f.status = 'completed' AND f.completed_at > now() - unique_for
         ORDER BY f.completed_at DESC LIMIT 1;
         IF FOUND THEN
@@ -72,7 +88,7 @@ BEGIN
             IF on_conflict = 'fail' THEN
                 RAISE EXCEPTION USING ERRCODE = 'JC001',
                     MESSAGE = format('job %s with unique key "%s" completed less than %s ago', existing,
-                                     submit.unique_key, unique_for);
+                                     job.unique_key, unique_for);
             END IF;
             RETURN existing;
         END IF;
@@ -81,7 +97,7 @@ BEGIN
     IF after IS NOT NULL OR after_ok IS NOT NULL THEN
         PERFORM jobctl.add_dependencies(job.id, submit.after, submit.after_ok);
     END IF;
-    IF job.run_at <= now() AND NOT hold THEN
+    IF job.run_at <= now() AND NOT hold AND EXISTS (SELECT FROM jobctl.workers w WHERE w.idle) THEN
         PERFORM jobctl.wake_workers(submit.queue);
     END IF;
     RETURN job.id;

@@ -1,7 +1,7 @@
 -- drop: FUNCTION jobctl.submit_conflict(uuid, text, text, text, jsonb, integer, timestamptz)
 --
 -- The insert of submit() met a row: the same id (said before: that is success),
--- or the same unique key.
+-- or the same unique key.  Null if that row is gone by now: insert again.
 CREATE OR REPLACE FUNCTION jobctl.submit_conflict(
     new_id uuid, project text, key text, on_conflict text, new_args jsonb, new_priority integer,
     new_run_at timestamptz) RETURNS uuid
@@ -19,8 +19,7 @@ BEGIN
     SELECT * INTO other FROM jobctl.jobs j
     WHERE j.project_id = project AND j.unique_key = key FOR UPDATE;
     IF NOT FOUND THEN      -- it ended between the insert and now
-        RAISE EXCEPTION USING ERRCODE = 'JC075',
-            MESSAGE = format('the job with unique key "%s" ended at this moment', key), HINT = 'submit again';
+        RETURN NULL;
     END IF;
     CASE coalesce(on_conflict, 'skip')
     WHEN 'skip' THEN
