@@ -15,7 +15,11 @@ BEGIN
     FOREACH r IN ARRAY ARRAY['jobctl_submitter', 'jobctl_worker', 'jobctl_operator',
                              'jobctl_reader', 'jobctl_all_projects'] LOOP
         IF NOT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = r) THEN
-            EXECUTE format('CREATE ROLE %I NOLOGIN', r);
+            BEGIN
+                EXECUTE format('CREATE ROLE %I NOLOGIN', r);
+            EXCEPTION WHEN duplicate_object OR unique_violation THEN
+                NULL;   -- another database's migration made it at this moment
+            END;
         END IF;
         IF NOT pg_catalog.pg_has_role(current_user, r, 'USAGE') THEN
             EXECUTE format('GRANT %I TO %I', r, current_user);
@@ -43,27 +47,25 @@ COMMENT ON COLUMN jobctl.projects.owner_role IS
 INSERT INTO jobctl.projects (project_id, owner_role) VALUES ('default', 'public');
 
 -- The role that is asking, inside functions that run with their owner's rights:
--- what SET ROLE chose, else who logged in.
+-- what SET ROLE chose, else who logged in.  Neither can be made up.
 CREATE FUNCTION jobctl.caller() RETURNS name
-LANGUAGE sql STABLE PARALLEL SAFE AS $$
-    SELECT CASE pg_catalog.current_setting('role')
-           WHEN 'none' THEN session_user
-           ELSE pg_catalog.current_setting('role')::pg_catalog.name END
-$$;
+LANGUAGE sql STABLE PARALLEL SAFE
+    RETURN CASE current_setting('role') WHEN 'none' THEN session_user ELSE current_setting('role')::name END;
 
--- Projects the caller may see.  Security definer: it reads the table that the
--- policies built on it protect.
+-- Projects the caller may see: USAGE, so that a role that does not inherit must
+-- SET ROLE first.  An owner that was dropped leaves its projects to
+-- jobctl_all_projects.  Security definer: it reads the table that the policies
+-- built on it protect.
 CREATE FUNCTION jobctl.visible_projects() RETURNS SETOF text
 LANGUAGE sql STABLE SECURITY DEFINER ROWS 10
 SET search_path = pg_catalog, pg_temp AS $$
     SELECT p.project_id
     FROM jobctl.projects p
-    LEFT JOIN pg_catalog.pg_roles r ON r.rolname = p.owner_role
+    LEFT JOIN pg_roles r ON r.rolname = p.owner_role
     WHERE p.owner_role = 'public'
-       OR pg_catalog.pg_has_role(jobctl.caller(), 'jobctl_all_projects', 'USAGE')
-       OR pg_catalog.pg_has_role(jobctl.caller(), r.oid, 'USAGE')
+       OR (SELECT pg_has_role(jobctl.caller(), 'jobctl_all_projects', 'USAGE'))
+       OR pg_has_role(jobctl.caller(), r.oid, 'USAGE')
 $$;
-GRANT EXECUTE ON FUNCTION jobctl.visible_projects() TO PUBLIC;
 
 ALTER TABLE jobctl.projects ENABLE ROW LEVEL SECURITY;
 CREATE POLICY visible ON jobctl.projects FOR SELECT

@@ -1,5 +1,6 @@
 DROP TABLE jobctl.job_events;
 DROP TABLE jobctl.job_progress;
+DROP TABLE jobctl.unsettled;
 DROP TABLE jobctl.job_dependencies;
 DROP TABLE jobctl.claims;
 DROP TABLE jobctl.jobs;

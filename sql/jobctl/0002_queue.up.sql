@@ -13,7 +13,7 @@ CREATE TABLE jobctl.kinds (
 );
 COMMENT ON TABLE jobctl.kinds IS 'defaults for jobs of a kind; a kind need not have a row';
 COMMENT ON COLUMN jobctl.kinds.unique_arg IS
-    'at most one live job per project and value of this argument';
+    'at most one live job per project and value of this argument, two spellings of a path being one value';
 
 -- A command line is not known to be safe to run twice.
 INSERT INTO jobctl.kinds (kind, timeout, max_attempts, unique_arg) VALUES
@@ -32,21 +32,22 @@ COMMENT ON TABLE jobctl.queues IS 'settings of a queue; a queue need not have a 
 
 CREATE TABLE jobctl.workers (
     worker_id uuid PRIMARY KEY,
-    host text NOT NULL,
-    boot_id text NOT NULL,
+    host text NOT NULL CHECK (length(host) <= 255),
+    boot_id text NOT NULL CHECK (length(boot_id) <= 64),
     pid integer NOT NULL,
     pid_start bigint NOT NULL,
-    version text NOT NULL,
+    version text NOT NULL CHECK (length(version) <= 64),
     queues text[],
     kinds text[],
     slots integer NOT NULL CHECK (slots > 0),
-    lease interval NOT NULL CHECK (lease > '0'),
+    lease interval NOT NULL CONSTRAINT ck_lease CHECK (lease > '0' AND lease <= '1 day'),
     lease_until timestamptz NOT NULL,
     heartbeat_at timestamptz NOT NULL DEFAULT now(),
     idle boolean NOT NULL DEFAULT false,
     role_name name NOT NULL,
     started_at timestamptz NOT NULL DEFAULT now()
 ) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 200);
+CREATE INDEX workers_idle ON jobctl.workers (worker_id) WHERE idle;
 COMMENT ON TABLE jobctl.workers IS 'worker processes; alive while lease_until is ahead';
 COMMENT ON COLUMN jobctl.workers.queues IS 'null: every queue';
 COMMENT ON COLUMN jobctl.workers.kinds IS 'null: every kind';
@@ -76,11 +77,11 @@ CREATE TABLE jobctl.jobs (
     queue jobctl.name NOT NULL DEFAULT 'default',
     kind jobctl.name NOT NULL,
     created_by name NOT NULL DEFAULT jobctl.caller(),
-    unique_key text CHECK (length(unique_key) BETWEEN 1 AND 1000),
-    backoff text CHECK (backoff IN ('exponential', 'linear', 'constant')),
-    backoff_base interval CHECK (backoff_base >= '0'),
-    backoff_max interval CHECK (backoff_max >= '0'),
-    timeout interval CHECK (timeout > '0'),
+    unique_key text CONSTRAINT ck_unique_key CHECK (octet_length(unique_key) BETWEEN 1 AND 1000),
+    backoff text CONSTRAINT ck_backoff CHECK (backoff IN ('exponential', 'linear', 'constant')),
+    backoff_base interval CONSTRAINT ck_backoff_base CHECK (backoff_base BETWEEN '0' AND '365 days'),
+    backoff_max interval CONSTRAINT ck_backoff_max CHECK (backoff_max BETWEEN '0' AND '365 days'),
+    timeout interval CONSTRAINT ck_timeout CHECK (timeout > '0'),
     error_message text,
     args jsonb NOT NULL DEFAULT '{}',
     CONSTRAINT ck_status CHECK (status IN ('pending', 'running', 'held')),
@@ -88,6 +89,9 @@ CREATE TABLE jobctl.jobs (
         ((status = 'running') = (token IS NOT NULL) AND (token IS NULL) = (worker_id IS NULL)),
     CONSTRAINT ck_running_is_due CHECK
         (status <> 'running' OR (wake_at IS NULL AND blockers = 0 AND started_at IS NOT NULL)),
+    CONSTRAINT ck_cancelled_waits_for_end CHECK (cancel_requested_at IS NULL OR status = 'running'),
+    -- one infinite time, and whoever subtracts it from now() gets an error
+    CONSTRAINT ck_times_are_finite CHECK (isfinite(created_at) AND isfinite(run_at) AND isfinite(wake_at)),
     CONSTRAINT ck_args_is_object CHECK (jsonb_typeof(args) = 'object'),
     CONSTRAINT ck_args_size CHECK (pg_column_size(args) <= 1048576),
     -- Submitter and worker may be different hosts: whether the path exists is
@@ -121,14 +125,25 @@ CREATE UNIQUE INDEX jobs_unique ON jobctl.jobs (project_id, unique_key)
 CREATE FUNCTION jobctl.refuse_change() RETURNS trigger
 LANGUAGE plpgsql AS $$
 BEGIN
-    IF OLD.status IS DISTINCT FROM NEW.status THEN
+    IF TG_OP = 'INSERT' THEN
+        RAISE EXCEPTION USING ERRCODE = '23514', CONSTRAINT = 'ck_job_transition',
+            MESSAGE = format('job %s cannot begin as %s', NEW.id, NEW.status);
+    ELSIF OLD.status <> NEW.status THEN
         RAISE EXCEPTION USING ERRCODE = '23514', CONSTRAINT = 'ck_job_transition',
             MESSAGE = format('job %s cannot go from %s to %s', OLD.id, OLD.status, NEW.status);
+    ELSIF OLD.id <> NEW.id OR OLD.project_id <> NEW.project_id OR OLD.kind <> NEW.kind
+          OR OLD.created_by <> NEW.created_by OR OLD.created_at <> NEW.created_at THEN
+        RAISE EXCEPTION USING ERRCODE = '23514', CONSTRAINT = 'ck_job_identity',
+            MESSAGE = format('the id, project, kind, creator and creation time of job %s cannot change', OLD.id);
     END IF;
-    RAISE EXCEPTION USING ERRCODE = '23514', CONSTRAINT = 'ck_job_identity',
-        MESSAGE = format('the id, project, kind, creator and creation time of job %s cannot change', OLD.id);
+    RAISE EXCEPTION USING ERRCODE = '23514', CONSTRAINT = 'ck_job_claim',
+        MESSAGE = format('the queue, worker and token of job %s cannot change while it runs', OLD.id);
 END
 $$;
+REVOKE ALL ON FUNCTION jobctl.refuse_change() FROM PUBLIC;
+CREATE TRIGGER refuse_start BEFORE INSERT ON jobctl.jobs
+    FOR EACH ROW WHEN (NEW.status = 'running')
+    EXECUTE FUNCTION jobctl.refuse_change();
 CREATE TRIGGER refuse_change BEFORE UPDATE ON jobctl.jobs
     FOR EACH ROW
     WHEN ((OLD.status <> NEW.status
@@ -136,20 +151,27 @@ CREATE TRIGGER refuse_change BEFORE UPDATE ON jobctl.jobs
                     OR OLD.status = 'running' AND NEW.status = 'pending'
                     OR OLD.status = 'held' AND NEW.status = 'pending'))
           OR OLD.id <> NEW.id OR OLD.project_id <> NEW.project_id OR OLD.kind <> NEW.kind
-          OR OLD.created_by <> NEW.created_by OR OLD.created_at <> NEW.created_at)
+          OR OLD.created_by <> NEW.created_by OR OLD.created_at <> NEW.created_at
+          OR OLD.status = 'running' AND NEW.status = 'running'
+             AND (OLD.token <> NEW.token OR OLD.worker_id <> NEW.worker_id OR OLD.queue <> NEW.queue))
     EXECUTE FUNCTION jobctl.refuse_change();
 
+-- A worker cannot go while it has claims; whoever claims has its row share-locked.
 CREATE TABLE jobctl.claims (
-    token uuid PRIMARY KEY,
-    worker_id uuid NOT NULL,
+    token uuid NOT NULL,
+    queue text NOT NULL,
+    worker_id uuid NOT NULL REFERENCES jobctl.workers,
     ids uuid[] NOT NULL,
-    unfinished integer NOT NULL CHECK (unfinished > 0),
-    claimed_at timestamptz NOT NULL DEFAULT now()
+    unfinished integer NOT NULL CONSTRAINT ck_claim_is_open CHECK (unfinished > 0),
+    claimed_at timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (token, queue)
 ) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_threshold = 500,
         autovacuum_vacuum_cost_delay = 0);
 CREATE INDEX claims_worker ON jobctl.claims (worker_id);
-COMMENT ON TABLE jobctl.claims IS 'what each claim took: how running jobs are found';
-COMMENT ON COLUMN jobctl.claims.unfinished IS 'how many of ids still run under this token; the row goes with the last';
+CREATE INDEX claims_queue ON jobctl.claims (queue);
+COMMENT ON TABLE jobctl.claims IS 'what each claim took of a queue: how running jobs are found and counted';
+COMMENT ON COLUMN jobctl.claims.unfinished IS
+    'how many of ids still run under this token; the row goes with the last';
 
 CREATE TABLE jobctl.job_dependencies (
     job_id uuid NOT NULL,
@@ -161,6 +183,12 @@ CREATE TABLE jobctl.job_dependencies (
 );
 CREATE INDEX job_dependencies_needs ON jobctl.job_dependencies (needs_id);
 COMMENT ON TABLE jobctl.job_dependencies IS 'dependencies not met yet: job_id waits for needs_id to end';
+
+CREATE TABLE jobctl.unsettled (
+    needs_id uuid PRIMARY KEY
+);
+COMMENT ON TABLE jobctl.unsettled IS
+    'jobs that ended while somebody''s transaction had a job locked that waited for them; maintain() tells it';
 
 CREATE TABLE jobctl.job_progress (
     job_id uuid PRIMARY KEY,
@@ -180,7 +208,8 @@ CREATE TABLE jobctl.job_events (
     project_id text,
     job_id uuid,
     queue text,
-    event text NOT NULL CHECK (event IN ('cancel', 'retry', 'hold', 'release', 'pause', 'resume', 'reap', 'edit')),
+    event text NOT NULL CONSTRAINT ck_event CHECK
+        (event IN ('cancel', 'retry', 'hold', 'release', 'pause', 'resume', 'limit', 'reap', 'edit')),
     role_name name NOT NULL DEFAULT jobctl.caller(),
     client text DEFAULT current_setting('application_name', true),
     why text
@@ -203,5 +232,8 @@ END
 $$;
 -- A queue's own events belong to no project.
 CREATE POLICY queue_events ON jobctl.job_events FOR SELECT USING (project_id IS NULL);
-GRANT SELECT ON jobctl.kinds, jobctl.queues, jobctl.workers, jobctl.claims
+GRANT SELECT ON jobctl.kinds, jobctl.queues, jobctl.workers
     TO jobctl_submitter, jobctl_worker, jobctl_operator, jobctl_reader;
+-- Nobody reads these two but our functions: tokens are as good as keys.
+ALTER TABLE jobctl.claims ENABLE ROW LEVEL SECURITY;
+ALTER TABLE jobctl.unsettled ENABLE ROW LEVEL SECURITY;

@@ -23,7 +23,7 @@ CREATE TABLE jobctl.finished_jobs (
     token uuid,
     worker_id uuid,
     status text NOT NULL CHECK (status IN ('completed', 'failed', 'cancelled')),
-    outcome text CHECK (outcome IN ('ok', 'exit', 'signal', 'timeout', 'not_found', 'not_executable',
+    outcome text NOT NULL CHECK (outcome IN ('ok', 'exit', 'signal', 'timeout', 'not_found', 'not_executable',
                                     'tempfail', 'permanent', 'worker_lost', 'cancelled', 'dependency')),
     project_id text NOT NULL,
     queue text NOT NULL,
@@ -94,6 +94,8 @@ DECLARE
 BEGIN
     FOREACH t IN ARRAY ARRAY['finished_jobs', 'job_attempts', 'job_output'] LOOP
         EXECUTE format('ALTER TABLE jobctl.%I ENABLE ROW LEVEL SECURITY', t);
+        -- a partition read by its own name follows its own policies: none, so nothing
+        EXECUTE format('ALTER TABLE jobctl.%I ENABLE ROW LEVEL SECURITY', t || '_default');
         EXECUTE format('CREATE POLICY visible ON jobctl.%I FOR SELECT USING
                         (project_id = ANY (ARRAY(SELECT jobctl.visible_projects())))', t);
         EXECUTE format('GRANT SELECT ON jobctl.%I TO jobctl_submitter, jobctl_worker,
@@ -102,47 +104,51 @@ BEGIN
 END
 $$;
 
--- Partitions for this week and the next few, for each partitioned table, named
--- TABLE_YYYYMMDD after the Monday (UTC) they begin on.  Harmless to repeat and to
--- run at once from many workers: only one of them works, the others return 0.
--- Attaching locks the default partition: it gives up after a second and the
--- next call tries again.
+-- Partitions for this week and the next few (a year at most), for each partitioned
+-- table, named TABLE_YYYYMMDD after the Monday (UTC) they begin on.  Harmless to
+-- repeat and to run at once from many workers: only one of them works, the others
+-- return 0.  Attaching locks the default partition: it gives up after a second,
+-- and the next call goes on where this one stopped.
 CREATE FUNCTION jobctl.ensure_partitions(weeks integer DEFAULT 4) RETURNS integer
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
+SET timezone = 'UTC'
+SET datestyle = 'ISO'
 SET lock_timeout = '1s' AS $$
 DECLARE
-    monday timestamp;
     parent text;
-    child text;
     column_name text;
+    monday timestamptz;
+    child text;
     made integer := 0;
 BEGIN
-    IF NOT pg_try_advisory_xact_lock(7305804402) THEN
+    BEGIN   -- not an advisory lock, which anybody could hold
+        LOCK TABLE jobctl.finished_jobs_default IN SHARE UPDATE EXCLUSIVE MODE NOWAIT;
+    EXCEPTION WHEN lock_not_available THEN
         RETURN 0;
-    END IF;
-    FOR parent, column_name IN VALUES ('finished_jobs', 'completed_at'), ('job_attempts', 'ended_at'),
-                                      ('job_output', 'at') LOOP
-        FOR w IN 0 .. weeks LOOP
-            monday := date_trunc('week', now() AT TIME ZONE 'UTC') + w * interval '1 week';
-            child := parent || to_char(monday, '"_"YYYYMMDD');
-            CONTINUE WHEN to_regclass('jobctl.' || child) IS NOT NULL;
-            BEGIN
-                EXECUTE format('CREATE TABLE jobctl.%I (LIKE jobctl.%I INCLUDING DEFAULTS INCLUDING CONSTRAINTS)',
-                               child, parent);
-                -- what fell into the default partition meanwhile belongs here
-                EXECUTE format('WITH moved AS (DELETE FROM jobctl.%I WHERE %I >= %L AND %I < %L RETURNING *)
-                                INSERT INTO jobctl.%I SELECT * FROM moved',
-                               parent || '_default', column_name, monday AT TIME ZONE 'UTC',
-                               column_name, (monday + interval '1 week') AT TIME ZONE 'UTC', child);
-                EXECUTE format('ALTER TABLE jobctl.%I ATTACH PARTITION jobctl.%I FOR VALUES FROM (%L) TO (%L)',
-                               parent, child, monday AT TIME ZONE 'UTC',
-                               (monday + interval '1 week') AT TIME ZONE 'UTC');
-                made := made + 1;
-            EXCEPTION WHEN lock_not_available OR deadlock_detected THEN
-                RETURN made;
-            END;
-        END LOOP;
+    END;
+    FOR parent, column_name, monday IN
+        SELECT p.name, p.key, date_trunc('week', now()) + w * interval '1 week'
+        FROM (VALUES ('finished_jobs', 'completed_at'), ('job_attempts', 'ended_at'), ('job_output', 'at'))
+             AS p(name, key), generate_series(0, least(weeks, 52)) AS w
+        ORDER BY w, p.name
+    LOOP
+        child := parent || to_char(monday, '"_"YYYYMMDD');
+        CONTINUE WHEN to_regclass('jobctl.' || child) IS NOT NULL;
+        BEGIN
+            EXECUTE format('CREATE TABLE jobctl.%I (LIKE jobctl.%I INCLUDING DEFAULTS INCLUDING CONSTRAINTS)',
+                           child, parent);
+            EXECUTE format('ALTER TABLE jobctl.%I ENABLE ROW LEVEL SECURITY', child);
+            -- what fell into the default partition meanwhile belongs here
+            EXECUTE format('WITH moved AS (DELETE FROM jobctl.%I WHERE %I >= %L AND %I < %L RETURNING *)
+                            INSERT INTO jobctl.%I SELECT * FROM moved',
+                           parent || '_default', column_name, monday, column_name, monday + interval '1 week', child);
+            EXECUTE format('ALTER TABLE jobctl.%I ATTACH PARTITION jobctl.%I FOR VALUES FROM (%L) TO (%L)',
+                           parent, child, monday, monday + interval '1 week');
+        EXCEPTION WHEN lock_not_available OR deadlock_detected THEN
+            RETURN made;
+        END;
+        made := made + 1;
     END LOOP;
     RETURN made;
 END

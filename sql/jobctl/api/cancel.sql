@@ -7,38 +7,38 @@
 CREATE OR REPLACE FUNCTION jobctl.cancel(ids uuid[], why text DEFAULT NULL)
 RETURNS TABLE (id uuid, was text, status text)
 LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp AS $$
+SET search_path = pg_catalog, pg_temp
+SET lock_timeout = '5s' AS $$
 DECLARE
     visible text[] := jobctl.project_filter();
-    job jobctl.jobs;
-    told uuid[] := '{}';
+    todo uuid[];
+    told uuid[];
+    ended uuid[];
+    answered uuid[] := ARRAY[]::uuid[];
 BEGIN
-    FOR job IN
-        SELECT * FROM jobctl.jobs j
-        WHERE j.id = ANY (ids) AND (visible IS NULL OR j.project_id = ANY (visible))
-        ORDER BY j.id FOR UPDATE
-    LOOP
-        id := job.id;
-        was := job.status;
-        IF job.status = 'running' THEN
-            status := 'running';
-            UPDATE jobctl.jobs j SET cancel_requested_at = coalesce(j.cancel_requested_at, now())
-            WHERE j.id = job.id;
-            PERFORM pg_notify('jobctl_' || replace(job.worker_id::text, '-', ''), 'cancel');
-        ELSE
-            status := 'cancelled';
-            -- one that depended on a job before it in this list is gone already
-            CONTINUE WHEN NOT EXISTS (SELECT FROM jobctl.jobs j WHERE j.id = job.id);
-            PERFORM jobctl.end_jobs(ARRAY[job.id], 'cancelled', 'cancelled', coalesce(why, 'cancelled by ' || jobctl.caller()));
-        END IF;
-        PERFORM jobctl.note_event('cancel', job.id, job.project_id, job.queue, why);
-        told := told || job.id;
-        RETURN NEXT;
+    PERFORM jobctl.require_read_committed();
+    LOOP    -- again for a job that was claimed, or given back, between the two locks
+        todo := ARRAY(SELECT j.id FROM jobctl.jobs j
+                      WHERE j.id = ANY (ids) AND j.id <> ALL (answered)
+                        AND (visible IS NULL OR j.project_id = ANY (visible)));
+        EXIT WHEN todo = '{}';
+        -- the weaker lock: a job that runs can go on reporting, and be waited for
+        told := ARRAY(SELECT j.id FROM jobctl.jobs j
+                      WHERE j.id = ANY (todo) AND j.status = 'running' ORDER BY j.id FOR NO KEY UPDATE);
+        ended := ARRAY(SELECT j.id FROM jobctl.jobs j
+                       WHERE j.id = ANY (todo) AND j.status <> 'running' ORDER BY j.id FOR UPDATE);
+        RETURN QUERY SELECT j.id, j.status, CASE j.status WHEN 'running' THEN 'running' ELSE 'cancelled' END
+                     FROM jobctl.jobs j WHERE j.id = ANY (told || ended);
+        PERFORM jobctl.note_events('cancel', told || ended, why);
+        UPDATE jobctl.jobs j SET cancel_requested_at = now() WHERE j.id = ANY (told) AND j.cancel_requested_at IS NULL;
+        PERFORM pg_notify('jobctl_' || replace(j.worker_id::text, '-', ''), 'cancel')
+        FROM jobctl.jobs j WHERE j.id = ANY (told);
+        PERFORM jobctl.end_jobs(ended, 'cancelled', 'cancelled', coalesce(why, 'cancelled by ' || jobctl.caller()));
+        answered := answered || told || ended;
     END LOOP;
-    -- not by time: one that ended while its lock was waited for ended after now()
-    RETURN QUERY
-        SELECT f.id, f.status, f.status FROM jobctl.finished_jobs f
-        WHERE f.id = ANY (ids) AND f.id <> ALL (told) AND (visible IS NULL OR f.project_id = ANY (visible));
+    RETURN QUERY SELECT f.id, f.status, f.status FROM jobctl.finished_jobs f
+                 WHERE f.id = ANY (ids) AND f.id <> ALL (answered)
+                   AND (visible IS NULL OR f.project_id = ANY (visible));
 END
 $$;
 REVOKE ALL ON FUNCTION jobctl.cancel(uuid[], text) FROM PUBLIC;

@@ -2,16 +2,19 @@
 --
 -- Take up to slots jobs that are ready, from the queues in the order given (null:
 -- every queue), of the kinds given (null: every kind), highest priority and
--- oldest first.  The token is made up by the worker; said again with the same
--- token the claim returns the same jobs, so an answer that was lost is not lost.
--- JC069 if the worker is not registered or its lease has run out.
+-- oldest first.  The token is made up by the worker and names this claim for ever;
+-- said again with the same token the claim returns the same jobs, so an answer
+-- that was lost is not lost.  JC069 if the worker is not registered, or its lease
+-- has run out.
 CREATE OR REPLACE FUNCTION jobctl.claim(
     token uuid, worker uuid, queues text[], slots integer, kinds text[] DEFAULT NULL)
 RETURNS TABLE (id uuid, project text, queue text, kind text, args jsonb, attempt integer,
                max_attempts integer, timeout_ms bigint, checkpoint jsonb)
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
-SET plan_cache_mode = force_generic_plan AS $$
+SET plan_cache_mode = force_generic_plan
+SET enable_seqscan = off
+SET enable_bitmapscan = off AS $$
 DECLARE
     visible text[] := jobctl.project_filter();
     q text;
@@ -19,8 +22,12 @@ DECLARE
     taken integer := 0;
     n integer;
 BEGIN
+    -- said again while the first is still under way: wait for what that one takes
+    PERFORM pg_advisory_xact_lock(uuid_hash_extended(claim.token, 1));
+    -- share-locked: a reaper that believes it dead cannot remove it under our hands
     PERFORM FROM jobctl.workers w
-    WHERE w.worker_id = worker AND w.lease_until > now() AND w.role_name = jobctl.caller();
+    WHERE w.worker_id = worker AND w.lease_until > clock_timestamp() AND w.role_name = jobctl.caller()
+    FOR KEY SHARE;
     IF NOT FOUND THEN
         RAISE EXCEPTION USING ERRCODE = 'JC069', MESSAGE = 'this worker is not registered, or its lease has run out';
     END IF;
@@ -28,43 +35,44 @@ BEGIN
         SELECT j.id, j.project_id::text, j.queue::text, j.kind::text, j.args, j.attempt, j.max_attempts,
                (extract(epoch FROM j.timeout) * 1000)::bigint, p.checkpoint
         FROM jobctl.claims c
-        CROSS JOIN LATERAL unnest(c.ids) WITH ORDINALITY AS i(id, n)
-        JOIN jobctl.jobs j ON j.id = i.id AND j.token = c.token
+        JOIN jobctl.jobs j ON j.id = ANY (c.ids) AND j.token = c.token
         LEFT JOIN jobctl.job_progress p ON p.job_id = j.id
         WHERE c.token = claim.token AND c.worker_id = worker
-        ORDER BY i.n;
+        ORDER BY j.priority DESC, j.seq;
     IF FOUND THEN
         RETURN;
     END IF;
 
     PERFORM jobctl.wake_due();
-    FOR q IN SELECT unnest(claim.queues) UNION ALL
-             SELECT jobctl.ready_queues() WHERE claim.queues IS NULL
+    -- limited queues first and by name: two claims that name them in another order cannot deadlock
+    PERFORM FROM jobctl.queues l
+    WHERE l.max_running IS NOT NULL AND (claim.queues IS NULL OR l.queue = ANY (claim.queues))
+    ORDER BY l.queue FOR NO KEY UPDATE;
+    FOR q IN SELECT jobctl.ready_queues() WHERE claim.queues IS NULL UNION ALL
+             (SELECT u.name FROM unnest(claim.queues) WITH ORDINALITY AS u(name, n)
+              GROUP BY u.name ORDER BY min(u.n))
     LOOP
         wanted := least(slots - taken, jobctl.queue_room(q));
         CONTINUE WHEN wanted <= 0;
         RETURN QUERY
-            WITH next AS (
+            WITH next AS MATERIALIZED (
                 SELECT j.id FROM jobctl.jobs j
                 WHERE j.queue = q AND j.status = 'pending' AND j.wake_at IS NULL AND j.blockers = 0
                   AND (kinds IS NULL OR j.kind = ANY (kinds))
                   AND (visible IS NULL OR j.project_id = ANY (visible))
                 ORDER BY j.priority DESC, j.seq
                 LIMIT wanted
-                FOR UPDATE SKIP LOCKED
+                FOR NO KEY UPDATE SKIP LOCKED
             ), took AS (
                 UPDATE jobctl.jobs j
                 SET status = 'running', token = claim.token, worker_id = worker,
                     attempt = j.attempt + 1, started_at = now()
-                FROM next WHERE j.id = next.id
+                WHERE j.id = ANY (ARRAY(SELECT n.id FROM next n))
                 RETURNING j.id, j.project_id, j.queue, j.kind, j.args, j.attempt, j.max_attempts,
                           j.timeout, j.priority, j.seq
             ), noted AS (
-                INSERT INTO jobctl.claims AS c (token, worker_id, ids, unfinished)
-                SELECT claim.token, worker, array_agg(t.id ORDER BY t.priority DESC, t.seq), count(*)
-                FROM took t HAVING count(*) > 0
-                ON CONFLICT ON CONSTRAINT claims_pkey DO UPDATE
-                SET ids = c.ids || excluded.ids, unfinished = c.unfinished + excluded.unfinished
+                INSERT INTO jobctl.claims (token, queue, worker_id, ids, unfinished)
+                SELECT claim.token, q, worker, array_agg(t.id), count(*) FROM took t HAVING count(*) > 0
             )
             SELECT t.id, t.project_id::text, t.queue::text, t.kind::text, t.args, t.attempt, t.max_attempts,
                    (extract(epoch FROM t.timeout) * 1000)::bigint, p.checkpoint

@@ -1,31 +1,12 @@
 -- drop: FUNCTION jobctl.end_jobs(uuid[], text, text, text)
 --
 -- End live jobs that are not ended by finish(): cancelled before they ran, needed
--- a job that failed, killed their third worker.  Moves the rows and settles who
--- depends on them.  The caller holds the rows' locks.
+-- a job that failed, killed their third worker.  The caller holds the rows' locks.
 CREATE OR REPLACE FUNCTION jobctl.end_jobs(ids uuid[], end_status text, end_outcome text, message text)
 RETURNS void
 LANGUAGE plpgsql AS $$
 BEGIN
-    WITH gone AS (
-        DELETE FROM jobctl.jobs j WHERE j.id = ANY (ids) RETURNING j.*
-    ), reported AS (
-        DELETE FROM jobctl.job_progress p WHERE p.job_id = ANY (ids) RETURNING p.*
-    ), waits AS (
-        DELETE FROM jobctl.job_dependencies d WHERE d.job_id = ANY (ids)
-    )
-    INSERT INTO jobctl.finished_jobs (
-        id, completed_at, created_at, run_at, started_at, priority, attempt, max_attempts, crashes,
-        worker_pid, worker_host, token, worker_id, status, outcome, project_id, queue, kind, created_by,
-        unique_key, backoff, backoff_base, backoff_max, timeout, error_message,
-        progress_done, progress_total, message, stats, checkpoint, args)
-    SELECT g.id, now(), g.created_at, g.run_at, g.started_at, g.priority, g.attempt, g.max_attempts, g.crashes,
-           w.pid, w.host, g.token, g.worker_id, end_status, end_outcome, g.project_id, g.queue, g.kind,
-           g.created_by, g.unique_key, g.backoff, g.backoff_base, g.backoff_max, g.timeout,
-           coalesce(end_jobs.message, g.error_message), r.done, r.total, r.message, r.stats, r.checkpoint, g.args
-    FROM gone g
-    LEFT JOIN reported r ON r.job_id = g.id
-    LEFT JOIN jobctl.workers w ON w.worker_id = g.worker_id;
+    PERFORM jobctl.move_ended(ids, end_status, end_outcome, array_fill(message, ARRAY[cardinality(ids)]));
     PERFORM jobctl.settle_dependents(ids);
 END
 $$;

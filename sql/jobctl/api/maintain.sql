@@ -1,22 +1,33 @@
 -- drop: FUNCTION jobctl.maintain()
 --
 -- What keeps a queue healthy, done by whichever worker comes by: dead workers'
--- jobs given back, partitions made ahead, claims dropped whose jobs were all
--- moved by hand.  Cheap when there is nothing to do.  Returns the jobs reaped.
+-- jobs given back, jobs freed that were locked when what they waited for ended,
+-- partitions made ahead, claims dropped whose jobs were all moved by hand.  Cheap
+-- when there is nothing to do.  Returns the jobs reaped.
 CREATE OR REPLACE FUNCTION jobctl.maintain() RETURNS integer
 LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp AS $$
+SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off AS $$
 DECLARE
     reaped integer := (SELECT count(*) FROM jobctl.reap());
+    unsettled uuid[] := ARRAY(SELECT u.needs_id FROM jobctl.unsettled u LIMIT 1000 FOR UPDATE SKIP LOCKED);
 BEGIN
+    IF unsettled <> '{}' THEN
+        PERFORM jobctl.settle_dependents(unsettled);
+        DELETE FROM jobctl.unsettled u
+        WHERE u.needs_id = ANY (unsettled)
+          AND NOT EXISTS (SELECT FROM jobctl.job_dependencies d WHERE d.needs_id = u.needs_id);
+    END IF;
+    DELETE FROM jobctl.claims c
+    WHERE (c.token, c.queue) IN (
+        SELECT o.token, o.queue FROM jobctl.claims o
+        WHERE o.claimed_at < now() - interval '10 minutes'
+          AND NOT EXISTS (SELECT FROM jobctl.jobs j WHERE j.id = ANY (o.ids) AND j.token = o.token)
+        FOR UPDATE SKIP LOCKED);
     IF to_regclass('jobctl.finished_jobs_' || to_char(date_trunc('week', now() AT TIME ZONE 'UTC')
                                                       + interval '2 weeks', 'YYYYMMDD')) IS NULL THEN
         PERFORM jobctl.ensure_partitions();
     END IF;
-    DELETE FROM jobctl.claims c
-    WHERE c.claimed_at < now() - interval '10 minutes'
-      AND NOT EXISTS (SELECT FROM unnest(c.ids) AS i(id)
-                      JOIN jobctl.jobs j ON j.id = i.id AND j.token = c.token);
     RETURN reaped;
 END
 $$;

@@ -2,8 +2,7 @@
 --
 -- A version 7 UUID (RFC 9562): the server's millisecond, then random bits.
 CREATE OR REPLACE FUNCTION jobctl.new_id() RETURNS uuid
-LANGUAGE sql VOLATILE PARALLEL SAFE AS $$
-    SELECT encode(set_bit(set_bit(overlay(pg_catalog.uuid_send(pg_catalog.gen_random_uuid())
+LANGUAGE sql VOLATILE PARALLEL SAFE
+    RETURN encode(set_bit(set_bit(overlay(uuid_send(gen_random_uuid())
         PLACING substring(int8send((extract(epoch FROM clock_timestamp()) * 1000)::bigint) FROM 3)
-        FROM 1 FOR 6), 52, 1), 53, 1), 'hex')::uuid
-$$;
+        FROM 1 FOR 6), 52, 1), 53, 1), 'hex')::uuid;

@@ -3,7 +3,12 @@
 -- Null if the caller sees every project, else those it sees: for functions that
 -- run with their owner's rights, where row-level security does not apply.
 CREATE OR REPLACE FUNCTION jobctl.project_filter() RETURNS text[]
-LANGUAGE sql STABLE AS $$
-    SELECT CASE WHEN NOT pg_catalog.pg_has_role(jobctl.caller(), 'jobctl_all_projects', 'USAGE')
-           THEN ARRAY(SELECT jobctl.visible_projects()) END
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF pg_has_role(jobctl.caller(), 'jobctl_all_projects', 'USAGE') THEN
+        RETURN NULL;
+    END IF;
+    RETURN ARRAY(SELECT jobctl.visible_projects());
+END
 $$;

@@ -9,11 +9,9 @@ DECLARE
     setting jobctl.queues;
 BEGIN
     SELECT * INTO setting FROM jobctl.queues q WHERE q.queue = queue_room.queue;
-    IF NOT FOUND THEN
-        RETURN 1000000;
-    END IF;
     IF setting.max_running IS NOT NULL THEN
-        SELECT * INTO setting FROM jobctl.queues q WHERE q.queue = queue_room.queue FOR UPDATE;
+        PERFORM jobctl.require_read_committed();
+        SELECT * INTO setting FROM jobctl.queues q WHERE q.queue = queue_room.queue FOR NO KEY UPDATE;
     END IF;
     IF setting.paused_at IS NOT NULL THEN
         RETURN 0;

@@ -1,19 +1,27 @@
 -- drop: FUNCTION jobctl.register_worker(uuid, text, text, integer, bigint, text, text[], text[], integer, interval)
 --
 -- A worker process says that it exists, or again that it does.  The id is its own.
--- Null queues: every queue; null kinds: every kind.
+-- Null queues: every queue; null kinds: every kind.  JC077 if another role's
+-- worker has the id.
 CREATE OR REPLACE FUNCTION jobctl.register_worker(
     worker uuid, host text, boot_id text, pid integer, pid_start bigint, version text,
     queues text[], kinds text[], slots integer, lease interval) RETURNS void
-LANGUAGE sql SECURITY DEFINER
+LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
     INSERT INTO jobctl.workers AS w (worker_id, host, boot_id, pid, pid_start, version, queues, kinds,
-                                     slots, lease, lease_until, role_name)
-    VALUES (worker, host, boot_id, pid, pid_start, version, queues, kinds, slots, lease, now() + lease,
-            jobctl.caller())
-    ON CONFLICT (worker_id) DO UPDATE
-    SET lease_until = now() + excluded.lease, heartbeat_at = now()
-    WHERE w.role_name = excluded.role_name
+                                     slots, lease, lease_until, heartbeat_at, role_name)
+    VALUES (worker, host, boot_id, pid, pid_start, version, queues, kinds, slots, lease,
+            clock_timestamp() + lease, clock_timestamp(), jobctl.caller())
+    ON CONFLICT ON CONSTRAINT workers_pkey DO UPDATE
+    SET host = excluded.host, boot_id = excluded.boot_id, pid = excluded.pid, pid_start = excluded.pid_start,
+        version = excluded.version, queues = excluded.queues, kinds = excluded.kinds, slots = excluded.slots,
+        lease = excluded.lease, lease_until = excluded.lease_until, heartbeat_at = excluded.heartbeat_at
+    WHERE w.role_name = excluded.role_name;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION USING ERRCODE = 'JC077', MESSAGE = format('the worker id %s is taken', worker);
+    END IF;
+END
 $$;
 REVOKE ALL ON FUNCTION jobctl.register_worker(uuid, text, text, integer, bigint, text, text[], text[],
     integer, interval) FROM PUBLIC;

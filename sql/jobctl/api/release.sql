@@ -1,22 +1,22 @@
 -- drop: FUNCTION jobctl.release(uuid[], text)
 --
--- Let held jobs go.  Returns those that were held.
+-- Let held jobs go, to the end of the queue.  Returns those that were held.
 CREATE OR REPLACE FUNCTION jobctl.release(ids uuid[], why text DEFAULT NULL) RETURNS SETOF uuid
 LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp AS $$
+SET search_path = pg_catalog, pg_temp
+SET lock_timeout = '5s' AS $$
 DECLARE
     visible text[] := jobctl.project_filter();
-    job record;
+    held uuid[] := ARRAY(SELECT j.id FROM jobctl.jobs j
+                         WHERE j.id = ANY (ids) AND j.status = 'held'
+                           AND (visible IS NULL OR j.project_id = ANY (visible))
+                         ORDER BY j.id FOR NO KEY UPDATE);
 BEGIN
-    FOR job IN
-        UPDATE jobctl.jobs j SET status = 'pending', seq = nextval('jobctl.job_seq')
-        WHERE j.id = ANY (ids) AND j.status = 'held' AND (visible IS NULL OR j.project_id = ANY (visible))
-        RETURNING j.id, j.project_id, j.queue
-    LOOP
-        PERFORM jobctl.note_event('release', job.id, job.project_id, job.queue, why);
-        PERFORM jobctl.wake_workers(job.queue);
-        RETURN NEXT job.id;
-    END LOOP;
+    UPDATE jobctl.jobs j SET status = 'pending', seq = nextval('jobctl.job_seq') WHERE j.id = ANY (held);
+    PERFORM jobctl.note_events('release', held, why);
+    PERFORM jobctl.wake_workers(q.queue)
+    FROM (SELECT DISTINCT j.queue FROM jobctl.jobs j WHERE j.id = ANY (held)) q;
+    RETURN QUERY SELECT unnest(held);
 END
 $$;
 REVOKE ALL ON FUNCTION jobctl.release(uuid[], text) FROM PUBLIC;

@@ -3,7 +3,8 @@
 -- Every program asks this first.  JC076 unless the schema's version lies between
 -- the oldest and the newest the program knows.
 CREATE OR REPLACE FUNCTION jobctl.require_schema(oldest integer, newest integer) RETURNS void
-LANGUAGE plpgsql STABLE AS $$
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     have integer := (SELECT max(m.version) FROM jobctl.schema_migrations m WHERE m.set = 'jobctl');
 BEGIN

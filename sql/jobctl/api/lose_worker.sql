@@ -1,0 +1,30 @@
+-- drop: FUNCTION jobctl.lose_worker(jobctl.jobs, jobctl.workers, text)
+--
+-- The part of reap() for one running job, which the caller has locked: returns
+-- what becomes of it.
+CREATE OR REPLACE FUNCTION jobctl.lose_worker(job jobctl.jobs, w jobctl.workers, reason text) RETURNS text
+LANGUAGE plpgsql AS $$
+DECLARE
+    becomes text := CASE WHEN job.cancel_requested_at IS NOT NULL THEN 'cancelled'
+                         WHEN job.crashes >= 2 THEN 'failed' ELSE 'pending' END;
+BEGIN
+    PERFORM jobctl.note_events('reap', ARRAY[job.id], reason);
+    UPDATE jobctl.jobs j SET crashes = j.crashes + 1 WHERE j.id = job.id;
+    IF becomes <> 'pending' THEN
+        PERFORM jobctl.end_jobs(ARRAY[job.id], becomes, 'worker_lost',
+            CASE becomes WHEN 'failed' THEN 'killed 3 workers; the last: ' || reason ELSE reason END);
+        RETURN becomes;
+    END IF;
+    INSERT INTO jobctl.job_attempts (job_id, token, ended_at, started_at, attempt, worker_pid,
+                                     worker_host, worker_id, outcome, project_id, error_message)
+    VALUES (job.id, job.token, now(), job.started_at, job.attempt, w.pid, w.host, w.worker_id,
+            'worker_lost', job.project_id, reason);
+    UPDATE jobctl.jobs j
+    SET status = 'pending', token = NULL, worker_id = NULL, started_at = NULL,
+        attempt = j.attempt - 1, seq = nextval('jobctl.job_seq'), error_message = reason
+    WHERE j.id = job.id;
+    PERFORM jobctl.wake_workers(job.queue);
+    RETURN becomes;
+END
+$$;
+REVOKE ALL ON FUNCTION jobctl.lose_worker(jobctl.jobs, jobctl.workers, text) FROM PUBLIC;
