@@ -97,6 +97,14 @@ str_put_shell(struct str *s, const char *z)
 	str_putc(s, '\'');
 }
 
+/* Characters that can move a cursor, change a terminal's state or reorder what is read. */
+static bool
+unsafe(uint32_t cp)
+{
+	return cp < 0x20 || (cp >= 0x7f && cp < 0xa0) || (cp >= 0x200e && cp <= 0x200f) ||
+	       (cp >= 0x2028 && cp <= 0x202e) || (cp >= 0x2066 && cp <= 0x2069) || cp == 0xfeff;
+}
+
 void
 str_put_json(struct str *s, const char *p, size_t n)
 {
@@ -104,36 +112,29 @@ str_put_json(struct str *s, const char *p, size_t n)
 
 	str_putc(s, '"');
 	for (size_t i = 0; i < n;) {
-		unsigned char c = (unsigned char)p[i];
-		int len = c < 0x80 ? 1 : utf8_len(p + i, n - i, NULL);
+		uint32_t cp = (unsigned char)p[i];
+		int len = cp < 0x80 ? 1 : utf8_len(p + i, n - i, &cp);
 
-		if (len && c >= 0x20 && c != '"' && c != '\\' && c != 0x7f) {
+		if (len && cp != '"' && cp != '\\' && !unsafe(cp)) {
 			i += (size_t)len;
 			continue;
 		}
 		str_add(s, p + plain, i - plain);
 		if (!len)
 			str_puts(s, "\xef\xbf\xbd");
-		else if (c == '"' || c == '\\')
-			str_putf(s, "\\%c", c);
-		else if (c == '\n')
+		else if (cp == '"' || cp == '\\')
+			str_putf(s, "\\%c", (int)cp);
+		else if (cp == '\n')
 			str_puts(s, "\\n");
-		else if (c == '\t')
+		else if (cp == '\t')
 			str_puts(s, "\\t");
 		else
-			str_putf(s, "\\u%04x", c);
-		plain = ++i;
+			str_putf(s, "\\u%04x", cp);
+		i += len ? (size_t)len : 1;
+		plain = i;
 	}
 	str_add(s, p + plain, n - plain);
 	str_putc(s, '"');
-}
-
-/* Characters that can move a cursor, change a terminal's state or reorder what is read. */
-static bool
-unsafe(uint32_t cp)
-{
-	return cp < 0x20 || (cp >= 0x7f && cp < 0xa0) || (cp >= 0x200e && cp <= 0x200f) ||
-	       (cp >= 0x2028 && cp <= 0x202e) || (cp >= 0x2066 && cp <= 0x2069) || cp == 0xfeff;
 }
 
 static void

@@ -33,7 +33,10 @@ void str_putf(struct str *s, const char *fmt, ...) PRINTF(2, 3);
 /* Append z quoted so that a POSIX shell reads it back as one word. */
 void str_put_shell(struct str *s, const char *z);
 
-/* Append n bytes as a JSON string with its quotes; bytes that are not UTF-8 become U+FFFD. */
+/*
+ * Append n bytes as a JSON string with its quotes; bytes that are not UTF-8 become
+ * U+FFFD, and what a terminal would act on is escaped.
+ */
 void str_put_json(struct str *s, const char *p, size_t n);
 
 /*
