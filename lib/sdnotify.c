@@ -31,7 +31,7 @@ sd_say(const char *fmt, ...)
 		to.sun_path[0] = '\0';	/* the abstract namespace */
 	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	if (fd >= 0)
-		(void)!sendto(fd, text, strlen(text), MSG_NOSIGNAL, (struct sockaddr *)&to,
+		(void)!sendto(fd, text, strlen(text), MSG_NOSIGNAL | MSG_DONTWAIT, (struct sockaddr *)&to,
 			      (socklen_t)(offsetof(struct sockaddr_un, sun_path) + n));
 }
 
