@@ -5,6 +5,7 @@
 
 #include <poll.h>
 #include <stdlib.h>
+#include <string.h>
 
 bool
 pipe_is_open(const struct pipe *p)
@@ -21,7 +22,6 @@ pipe_open(struct pipe *p, struct pg *db, struct err *e)
 		return -1;
 	}
 	p->db = *db;
-	p->got = false;
 	*db = (struct pg)PG_INIT;
 	return 0;
 }
@@ -34,7 +34,6 @@ shift(struct pipe *p)
 
 	p->first = (p->first + 1) % p->cap;
 	p->ncalls--;
-	p->got = false;
 	return c;
 }
 
@@ -44,11 +43,12 @@ pipe_close(struct pipe *p, const struct err *why)
 	struct pipe old = *p;
 
 	pg_close(&old.db);
+	pg_res_free(&old.result);
 	*p = (struct pipe){ .db = PG_INIT, .why = *why };	/* an answer may well look at p */
 	while (old.ncalls) {
 		struct pipe_call c = shift(&old);
 
-		c.answer(c.ctx, NULL, why);
+		c.answer(c.ctx, NULL, &p->why);
 	}
 	free(old.calls);
 }
@@ -84,6 +84,10 @@ void
 pipe_call(struct pipe *p, int64_t deadline, const char *sql, const struct pg_val *args, int nargs,
 	  pipe_answer *answer, void *ctx)
 {
+	if (!p->db.conn) {
+		answer(ctx, NULL, &p->why);
+		return;
+	}
 	push(p, (struct pipe_call){ .answer = answer, .ctx = ctx, .deadline = deadline });
 	if (pg_send(&p->db, sql, args, nargs) || !PQpipelineSync(p->db.conn))
 		lost(p);
@@ -103,22 +107,41 @@ pipe_fd(const struct pipe *p, short *events, int64_t *deadline)
 	return PQsocket(p->db.conn);
 }
 
-static void
-answer(struct pipe *p, const PGresult *res)
+static bool
+good(const PGresult *res)
 {
-	struct pipe_call *c = &p->calls[p->first];
-	ExecStatusType st = PQresultStatus(res);
-	struct err e = ERR_INIT;
+	return PQresultStatus(res) == PGRES_TUPLES_OK || PQresultStatus(res) == PGRES_COMMAND_OK;
+}
 
-	if (p->got)
-		return;
-	p->got = true;
-	if (st == PGRES_TUPLES_OK || st == PGRES_COMMAND_OK) {
-		c->answer(c->ctx, res, NULL);
+/* A result counts when the sync behind it has come: only that is the commit, and it may fail. */
+static void
+keep(struct pipe *p, PGresult *res)
+{
+	if (p->result && good(res)) {
+		PQclear(res);
+	} else {
+		PQclear(p->result);
+		p->result = res;
+	}
+}
+
+static void
+answer(struct pipe *p)
+{
+	PG_RES res = p->result;
+	bool failed = !good(res);	/* so is none at all */
+	struct err e = ERR_INIT;
+	struct pipe_call c;
+
+	p->result = NULL;
+	if (failed)
+		(void)pg_error(p->db.conn, res, &e);
+	if (e.kind == ERR_UNAVAILABLE && strncmp(e.sqlstate, "JC", 2) != 0) {
+		pipe_close(p, &e);	/* not what one of our functions raised: the server's own state */
 		return;
 	}
-	(void)pg_error(p->db.conn, res, &e);
-	c->answer(c->ctx, NULL, &e);
+	c = shift(p);
+	c.answer(c.ctx, failed ? NULL : res, failed ? &e : NULL);
 }
 
 void
@@ -132,16 +155,19 @@ pipe_run(struct pipe *p, bool readable)
 	}
 	/* A call ends with its sync; NULL only parts the result from that. */
 	while (p->db.conn && p->ncalls && !PQisBusy(p->db.conn)) {
-		PG_RES res = PQgetResult(p->db.conn);
+		PGresult *res = PQgetResult(p->db.conn);
 
 		if (PQstatus(p->db.conn) == CONNECTION_BAD) {
+			PQclear(res);
 			lost(p);
 			return;
 		}
-		if (res && PQresultStatus(res) == PGRES_PIPELINE_SYNC)
-			(void)shift(p);
-		else if (res)
-			answer(p, res);
+		if (res && PQresultStatus(res) == PGRES_PIPELINE_SYNC) {
+			PQclear(res);
+			answer(p);
+		} else if (res) {
+			keep(p, res);
+		}
 	}
 	if (p->db.conn && p->ncalls && now_ms() >= p->calls[p->first].deadline) {
 		struct err e;

@@ -4,15 +4,16 @@
  * Calls are queued and answered in order; each is a transaction of its own, and
  * calls sent together travel in one round trip.  Every call has a deadline; when
  * one passes, the connection is given up, because nothing after it can be
- * answered either.  When the connection is lost all unanswered calls fail with
- * ERR_UNAVAILABLE: whether they took effect is then unknown.
+ * answered either.  So it is when an answer says that this server is of no use
+ * (it shuts down, it is read-only).  All unanswered calls then fail with
+ * ERR_UNAVAILABLE: whether they took effect is unknown.
  */
 #ifndef JOBCTL_PIPE_H
 #define JOBCTL_PIPE_H
 
 #include "pg.h"
 
-/* res is NULL on failure, then e says why; both are borrowed for the call. */
+/* Exactly once for each call.  res is NULL on failure, then e says why; both are borrowed. */
 typedef void pipe_answer(void *ctx, const PGresult *res, const struct err *e);
 
 struct pipe_call {
@@ -25,7 +26,7 @@ struct pipe {
 	struct pg db;
 	struct pipe_call *calls;	/* a ring of those unanswered */
 	size_t first, ncalls, cap;
-	bool got;			/* the first of them has had its result */
+	PGresult *result;		/* of the first of them, until it is known to be committed */
 	struct err why;			/* once closed: the reason */
 };
 #define PIPE_INIT { .db = PG_INIT }

@@ -1,0 +1,244 @@
+/*
+ * pipe_test - calls that never block: order, failures, deadlines, lost connections
+ *
+ * Against the server that the environment names, as every test.
+ */
+#include "pipe.h"
+
+#include <poll.h>
+#include <unistd.h>
+
+#include "str.h"
+#include "tap.h"
+
+enum { LONG_MS = 30000 };
+
+static struct pipe pipe_ = PIPE_INIT;
+
+/* What became of a call; any number may share one. */
+struct fate {
+	int answers, failures;
+	struct err e;			/* the last failure */
+	int64_t order, value;		/* when it was answered; the cell, if a number */
+	size_t bytes;
+};
+
+static int64_t order;
+
+static void
+note(void *ctx, const PGresult *res, const struct err *e)
+{
+	struct fate *f = ctx;
+
+	f->order = ++order;
+	if (e) {
+		f->failures++;
+		f->e = *e;
+		return;
+	}
+	f->answers++;
+	if (PQnfields(res) && PQntuples(res)) {
+		f->value = pg_get_i64(res, 0, 0);
+		f->bytes = (size_t)PQgetlength(res, 0, 0);
+	}
+}
+
+static void
+say(const char *sql, struct fate *f)
+{
+	pipe_call(&pipe_, deadline_in(LONG_MS), sql, PG_NOARGS, note, f);
+}
+
+static void
+connect_pipe(void)
+{
+	struct pg db = PG_INIT;
+	struct err e;
+
+	if (pg_connect(&db, "pipe_test", NULL, &e) || pipe_open(&pipe_, &db, &e))
+		tap_bail(e.msg);
+	ok(!db.conn && pipe_is_open(&pipe_), "an open pipe has the connection");
+}
+
+/* Until all that was said has been answered, one way or the other. */
+static void
+run(void)
+{
+	while (pipe_.ncalls) {
+		struct pollfd p = { .fd = -1 };
+		int64_t deadline;
+		int n;
+
+		p.fd = pipe_fd(&pipe_, &p.events, &deadline);
+		n = poll(&p, 1, poll_timeout(deadline));
+		pipe_run(&pipe_, n > 0);
+	}
+}
+
+static void
+ordered(void)
+{
+	struct fate f[5] = { { 0 } };
+
+	say("SELECT 1", &f[0]);
+	say("SELECT 1/0", &f[1]);
+	say("CREATE TEMPORARY TABLE t (n int UNIQUE DEFERRABLE INITIALLY DEFERRED)", &f[2]);
+	say("INSERT INTO t VALUES (1)", &f[3]);
+	pipe_call(&pipe_, deadline_in(LONG_MS), "SELECT n + $1 FROM t", PG_ARGS(pg_i64(41)), note, &f[4]);
+	run();
+	ok(f[0].answers == 1 && f[0].value == 1, "a call is answered");
+	ok(f[1].failures == 1 && f[1].e.kind == ERR_DATA, "an error is an answer");
+	is_str(f[1].e.sqlstate, "22012", "with its SQLSTATE");
+	ok(f[2].answers == 1 && f[3].answers == 1, "statements without rows are answered");
+	is_int(f[4].value, 42, "a call sees what was committed before it");
+	ok(f[0].order < f[1].order && f[1].order < f[2].order && f[3].order < f[4].order,
+	   "answers come in order");
+	is_int(f[1].answers + f[0].failures + f[4].failures, 0, "one error is one call's error");
+}
+
+/* The row comes before the commit, and the commit fails. */
+static void
+commits(void)
+{
+	struct fate f[2] = { { 0 } };
+
+	say("INSERT INTO t VALUES (1) RETURNING n", &f[0]);
+	say("SELECT count(*) FROM t", &f[1]);
+	run();
+	ok(f[0].answers == 0 && f[0].failures == 1, "what was not committed did not happen");
+	is_str(f[0].e.sqlstate, "23505", "and the error says why");
+	is_int(f[1].value, 1, "so it is in the table");
+}
+
+static void
+raised(void)
+{
+	struct fate f = { 0 };
+
+	say("DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = 'JC069', MESSAGE = 'given up'; END $$", &f);
+	run();
+	ok(f.failures == 1 && f.e.kind == ERR_UNAVAILABLE, "what a function raises has its kind");
+	ok(pipe_is_open(&pipe_), "and is not the server's state");
+}
+
+static void
+large(void)
+{
+	struct fate f[50] = { { 0 } };
+	AUTOFREE char *text = xmalloc(1000001);
+	size_t bytes = 0;
+
+	memset(text, 'x', 1000000);
+	text[1000000] = '\0';
+	for (size_t i = 0; i < NELEM(f); i++)
+		pipe_call(&pipe_, deadline_in(LONG_MS), "SELECT $1 || $1", PG_ARGS(pg_text(text)), note,
+			  &f[i]);
+	run();
+	for (size_t i = 0; i < NELEM(f); i++)
+		bytes += f[i].bytes;
+	is_int(bytes, 100000000, "much in both directions at once");
+}
+
+static int again;
+
+static void
+say_again(void *ctx, const PGresult *res, const struct err *e)
+{
+	(void)res;
+	ok(!e, "answer %d", again);
+	if (++again < 3)
+		pipe_call(&pipe_, deadline_in(LONG_MS), "SELECT 1", PG_NOARGS, say_again, ctx);
+}
+
+static void
+deadlines(void)
+{
+	struct fate f[3] = { { 0 } };
+	int64_t begin = now_ms();
+
+	say("SELECT 1", &f[0]);
+	pipe_call(&pipe_, deadline_in(200), "SELECT pg_sleep(1000)", PG_NOARGS, note, &f[1]);
+	say("SELECT 1", &f[2]);
+	run();
+	ok(now_ms() - begin < LONG_MS, "a call does not wait longer than it was told");
+	is_int(f[0].answers, 1, "what was answered before is answered");
+	ok(f[1].failures == 1 && f[1].e.kind == ERR_UNAVAILABLE, "the late call fails");
+	ok(f[2].failures == 1 && f[2].answers == 0, "and what stood behind it, once");
+	ok(!pipe_is_open(&pipe_), "the connection is given up");
+	say("SELECT 1", &f[0]);
+	is_int(f[0].failures, 1, "a call on a closed pipe fails at once");
+	is_str(f[0].e.msg, f[1].e.msg, "for the reason it was closed");
+}
+
+/* The server goes away in the middle: every call is answered exactly once. */
+static void
+terminated(void)
+{
+	struct fate f[100] = { { 0 } };
+	int good = 0, bad = 0, odd = 0;
+
+	connect_pipe();
+	for (size_t i = 0; i < NELEM(f); i++)
+		say(i == 50 ? "SELECT pg_terminate_backend(pg_backend_pid())" : "SELECT 1", &f[i]);
+	run();
+	for (size_t i = 0; i < NELEM(f); i++) {
+		good += f[i].answers;
+		bad += f[i].failures;
+		odd += f[i].failures && f[i].e.kind != ERR_UNAVAILABLE;
+	}
+	is_int(good + bad, NELEM(f), "each call is answered once");
+	is_int(good, 50, "those before the end of the connection well");
+	is_int(odd, 0, "the others are told that the database is away");
+	ok(!pipe_is_open(&pipe_), "the pipe is closed");
+}
+
+static void
+read_only(void)
+{
+	struct fate f[3] = { { 0 } };
+
+	connect_pipe();
+	say("SET default_transaction_read_only = on", &f[0]);
+	say("CREATE TABLE pipe_test_never (n int)", &f[1]);
+	say("SELECT 1", &f[2]);
+	run();
+	ok(f[1].failures == 1 && f[1].e.kind == ERR_UNAVAILABLE, "a server that cannot write is no server");
+	ok(f[2].failures == 1 && !pipe_is_open(&pipe_), "and is left");
+}
+
+static void
+closed(void)
+{
+	struct fate f[3] = { { 0 } };
+	struct err why;
+
+	connect_pipe();
+	(void)err_set(&why, ERR_UNAVAILABLE, "enough");
+	for (size_t i = 0; i < NELEM(f); i++)
+		say("SELECT 1", &f[i]);
+	pipe_close(&pipe_, &why);
+	ok(f[0].failures == 1 && f[2].failures == 1, "who closes the pipe tells those who wait");
+	is_str(f[0].e.msg, "enough", "and why");
+	pipe_close(&pipe_, &why);
+	is_int(f[0].failures, 1, "once");
+	pipe_run(&pipe_, true);
+	is_int(pipe_fd(&pipe_, &(short){ 0 }, &(int64_t){ 0 }), -1, "a closed pipe has no descriptor");
+}
+
+int
+main(void)
+{
+	connect_pipe();
+	ordered();
+	commits();
+	raised();
+	large();
+	pipe_call(&pipe_, deadline_in(LONG_MS), "SELECT 1", PG_NOARGS, say_again, NULL);
+	run();
+	is_int(again, 3, "an answer may make the next call");
+	deadlines();
+	terminated();
+	read_only();
+	closed();
+	return tap_done();
+}
