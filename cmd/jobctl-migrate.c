@@ -112,7 +112,7 @@ static const struct out_col cols[NCOLS] = {
 };
 
 /* One run: what the verbs share. */
-struct job {
+struct work {
 	const struct config *cfg;
 	struct mig_set *sets;
 	size_t nsets;
@@ -127,9 +127,6 @@ struct job {
 	char waited_for[400];
 };
 
-/*
- * Sets
- */
 static int
 say_problems(struct mig_problems *p)
 {
@@ -201,9 +198,9 @@ dir_name(const struct config *cfg)
 }
 
 static int
-read_sets(struct job *j)
+read_sets(struct work *w)
 {
-	const struct config *cfg = j->cfg;
+	const struct config *cfg = w->cfg;
 	struct mig_problems p = { .n = 0 };
 
 	if (cfg->dir) {
@@ -212,33 +209,30 @@ read_sets(struct job *j)
 
 		while (n > 1 && dir[n - 1] == '/')
 			dir[--n] = '\0';
-		j->sets = xcalloc(1, sizeof *j->sets);
-		j->nsets = 1;
-		(void)!mig_set_dir(&j->sets[0], name, dir, &p);
+		w->sets = xcalloc(1, sizeof *w->sets);
+		w->nsets = 1;
+		(void)!mig_set_dir(&w->sets[0], name, dir, &p);
 		return say_problems(&p);
 	}
 	check_names(cfg);
 	for (size_t i = 0; sql_sets[i]; i++) {
 		if (!wanted(cfg, sql_sets[i]) || !compiled_in(sql_sets[i]))
 			continue;
-		j->sets = xreallocarray(j->sets, j->nsets + 1, sizeof *j->sets);
-		(void)!mig_set_builtin(&j->sets[j->nsets++], sql_sets[i], sql_files, &p);
+		w->sets = xreallocarray(w->sets, w->nsets + 1, sizeof *w->sets);
+		(void)!mig_set_builtin(&w->sets[w->nsets++], sql_sets[i], sql_files, &p);
 	}
-	if (cfg->to > 0 && j->nsets > 1)
+	if (cfg->to > 0 && w->nsets > 1)
 		cmd_usage(&cmd, "--to: a version belongs to a set: give --set");
 	return say_problems(&p);
 }
 
-/*
- * The database
- */
 static int
-connect_db(struct job *j, struct err *e)
+connect_db(struct work *w, struct err *e)
 {
-	int64_t deadline = deadline_in(j->cfg->wait_db);
+	int64_t deadline = deadline_in(w->cfg->wait_db);
 	int64_t pause = 100;
 
-	while (pg_connect(&j->db, cmd.name, j->cfg->common.dbname, e)) {
+	while (pg_connect(&w->db, cmd.name, w->cfg->common.dbname, e)) {
 		if (e->kind != ERR_UNAVAILABLE || now_ms() >= deadline)
 			return -1;
 		if (pause == 100)
@@ -247,41 +241,38 @@ connect_db(struct job *j, struct err *e)
 		pause = pause < 2000 ? pause * 2 : pause;
 	}
 	/* For our own short statements; those of migrations take as long as they take. */
-	j->db.call_ms = 60000;
+	w->db.call_ms = 60000;
 	return 0;
 }
 
 static int
-read_state(struct job *j, struct err *e)
+read_state(struct work *w, struct err *e)
 {
-	mig_state_free(&j->state);
-	return mig_state_read(&j->db, j->sets, j->nsets, &j->state, e);
+	mig_state_free(&w->state);
+	return mig_state_read(&w->db, w->sets, w->nsets, &w->state, e);
 }
 
 static int
-problems(struct job *j)
+problems(struct work *w)
 {
 	struct mig_problems p = { .n = 0 };
 
-	mig_state_problems(&j->state, j->cfg->out_of_order, &p);
+	mig_state_problems(&w->state, w->cfg->out_of_order, &p);
 	return say_problems(&p);
 }
 
 static int
-make_plan(struct job *j, struct err *e)
+make_plan(struct work *w, struct err *e)
 {
 	struct mig_goal goal = {
-		.down = j->down, .to_given = j->cfg->to >= 0, .to = j->cfg->to,
-		.lock_timeout = j->cfg->lock_timeout,
+		.down = w->down, .to_given = w->cfg->to >= 0, .to = w->cfg->to,
+		.lock_timeout = w->cfg->lock_timeout,
 	};
 
-	mig_plan_free(&j->plan);
-	return mig_plan_make(&j->plan, &j->state, j->sets, j->nsets, &goal, e);
+	mig_plan_free(&w->plan);
+	return mig_plan_make(&w->plan, &w->state, w->sets, w->nsets, &goal, e);
 }
 
-/*
- * status
- */
 static void
 print_item(struct out *o, const struct out_col *const *picked, int n, const struct mig_item *it,
 	   const char *state, const char *duration)
@@ -325,21 +316,21 @@ static const struct out_col *const table_cols[] = {
 };
 
 static void
-print_status(const struct job *j, const struct out_col *const *picked, int n, enum out_mode mode)
+print_status(const struct work *w, const struct out_col *const *picked, int n, enum out_mode mode)
 {
 	struct out o;
 
-	out_begin(&o, mode, !j->cfg->no_header, picked, n);
-	for (size_t i = 0; i < j->state.n; i++)
-		print_item(&o, picked, n, &j->state.v[i], mig_status_names[j->state.v[i].status],
-			   j->state.v[i].duration_s);
+	out_begin(&o, mode, !w->cfg->no_header, picked, n);
+	for (size_t i = 0; i < w->state.n; i++)
+		print_item(&o, picked, n, &w->state.v[i], mig_status_names[w->state.v[i].status],
+			   w->state.v[i].duration_s);
 	out_end(&o);
 }
 
 static int
-status(struct job *j, struct err *e)
+status(struct work *w, struct err *e)
 {
-	const struct config *cfg = j->cfg;
+	const struct config *cfg = w->cfg;
 	AUTOFREE const struct out_col **picked = NULL;
 	enum err_kind verdict;
 	size_t due = 0;
@@ -347,123 +338,117 @@ status(struct job *j, struct err *e)
 
 	if (cfg->fields && out_pick(cols, NCOLS, cfg->fields, &picked, &n, e))
 		return cmd_fail(&cmd, e);
-	if (connect_db(j, e) || read_state(j, e))
+	if (connect_db(w, e) || read_state(w, e))
 		return cmd_fail(&cmd, e);
 	if (cfg->common.quiet)
 		;
 	else if (cfg->common.json)
-		print_status(j, picked ? picked : all_cols, picked ? n : NCOLS, OUT_JSONL);
+		print_status(w, picked ? picked : all_cols, picked ? n : NCOLS, OUT_JSONL);
 	else if (picked)
-		print_status(j, picked, n, OUT_TSV);
+		print_status(w, picked, n, OUT_TSV);
 	else
-		print_status(j, table_cols, NELEM(table_cols), OUT_TABLE);
-	verdict = mig_state_verdict(&j->state);
+		print_status(w, table_cols, NELEM(table_cols), OUT_TABLE);
+	verdict = mig_state_verdict(&w->state);
 	if (verdict == ERR_DATA || verdict == ERR_SCHEMA) {
 		struct mig_problems p = { .n = 0 };
 
-		mig_state_problems(&j->state, true, &p);
+		mig_state_problems(&w->state, true, &p);
 		(void)say_problems(&p);
 	}
-	for (size_t i = 0; i < j->state.n; i++)
-		due += mig_is_due(&j->state.v[i]);
+	for (size_t i = 0; i < w->state.n; i++)
+		due += mig_is_due(&w->state.v[i]);
 	if (verdict == ERR_NO)
 		cmd_note(&cmd, "%zu pending; run: jobctl-migrate up", due);
 	return (int)verdict;
 }
 
-/*
- * plan
- */
 static int
-plan(struct job *j, struct err *e)
+plan(struct work *w, struct err *e)
 {
 	AUTOSTR sql = STR(STR_ANY);
 	int rc;
 
-	if (connect_db(j, e) || read_state(j, e))
+	if (connect_db(w, e) || read_state(w, e))
 		return cmd_fail(&cmd, e);
-	rc = problems(j);
+	rc = problems(w);
 	if (rc)
 		return rc;
-	if (make_plan(j, e))
+	if (make_plan(w, e))
 		return cmd_fail(&cmd, e);
-	mig_plan_print(&j->plan, &sql);
+	mig_plan_print(&w->plan, &sql);
 	fwrite(sql.buf, 1, sql.len, stdout);
-	if (!j->plan.n)
+	if (!w->plan.n)
 		cmd_note(&cmd, "up to date: there is nothing to run");
 	return 0;
 }
 
-/*
- * up and down
- */
 static void
-stopping(struct job *j)
+stopping(struct work *w)
 {
 	struct signalfd_siginfo si;
 	sigset_t all;
 
 	/* From here on a second signal ends us at once: the server undoes what we leave. */
-	if (read(j->run.stop_fd, &si, sizeof si) == sizeof si)
-		j->signo = (int)si.ssi_signo;
+	if (read(w->run.stop_fd, &si, sizeof si) == sizeof si)
+		w->signo = (int)si.ssi_signo;
 	sigfillset(&all);
 	sigprocmask(SIG_UNBLOCK, &all, NULL);
 }
 
 static void
-begun(struct job *j, const struct mig_event *ev)
+begun(struct work *w, const struct mig_event *ev)
 {
 	AUTOSTR label = STR(200);
 
 	mig_put_label(&label, ev->item);
 	if (ev->step)
-		status_show(!j->cfg->common.quiet, "%s: step %zu of %zu", label.buf, ev->step,
+		status_show(!w->cfg->common.quiet, "%s: step %zu of %zu", label.buf, ev->step,
 			    ev->nsteps);
 	else
-		status_show(!j->cfg->common.quiet, "%s (%zu of %zu)", label.buf, j->done + 1,
-			    j->plan.migrations);
+		status_show(!w->cfg->common.quiet, "%s (%zu of %zu)", label.buf, w->done + 1,
+			    w->plan.migrations);
 }
 
 static void
-done(struct job *j, const struct mig_item *it, int64_t ms)
+done(struct work *w, const struct mig_item *it, int64_t ms)
 {
 	AUTOSTR label = STR(200);
 	char seconds[24];
 
 	mig_put_label(&label, it);
-	j->done += it->version != 0;
+	w->done += it->version != 0;
 	snprintf(seconds, sizeof seconds, "%.3f", (double)ms / 1000);
-	if (j->cfg->common.json)
-		print_item(&j->out, all_cols, NCOLS, it,
-			   mig_status_names[j->down ? MIG_PENDING : MIG_APPLIED], seconds);
-	cmd_note(&cmd, "%s %s in %ss", j->down ? "reverted" : "applied", label.buf, seconds);
+	if (w->cfg->common.json)
+		print_item(&w->out, all_cols, NCOLS, it,
+			   mig_status_names[w->down ? MIG_PENDING : MIG_APPLIED], seconds);
+	cmd_note(&cmd, "%s %s in %ss", w->down ? "reverted" : "applied", label.buf, seconds);
 }
 
 static void
-waiting(struct job *j, const char *text)
+waiting(struct work *w, const char *text)
 {
 	size_t pid = strcspn(text, "(");
 
-	status_show(!j->cfg->common.quiet, "waiting for %s", text);
-	if (strncmp(j->waited_for, text, pid) != 0)
+	status_show(!w->cfg->common.quiet, "waiting for %s", text);
+	if (strncmp(w->waited_for, text, pid) != 0)
 		cmd_note(&cmd, "waiting for %s", text);
-	snprintf(j->waited_for, sizeof j->waited_for, "%s", text);
+	snprintf(w->waited_for, sizeof w->waited_for, "%s", text);
 }
 
 static void
 event(void *ctx, const struct mig_event *ev)
 {
-	struct job *j = ctx;
+	struct work *w = ctx;
 
 	switch (ev->kind) {
 	case MIG_EV_BEGIN:
-		begun(j, ev);
+		begun(w, ev);
 		break;
 	case MIG_EV_DONE:
-		done(j, ev->item, ev->ms);
+		done(w, ev->item, ev->ms);
 		break;
 	case MIG_EV_WAITING:
-		waiting(j, ev->text);
+		waiting(w, ev->text);
 		break;
 	case MIG_EV_RETRY:
 		cmd_note(&cmd, "trying again: %s", ev->text);
@@ -472,7 +457,7 @@ event(void *ctx, const struct mig_event *ev)
 		cmd_verbose(&cmd, "%s", ev->text);
 		break;
 	case MIG_EV_STOPPING:
-		stopping(j);
+		stopping(w);
 		break;
 	}
 }
@@ -496,17 +481,17 @@ catch_signals(void)
 }
 
 static void
-nothing_to_do(const struct job *j)
+nothing_to_do(const struct work *w)
 {
 	AUTOSTR at = STR(1000);
 
-	if (j->down) {
+	if (w->down) {
 		cmd_note(&cmd, "nothing to revert");
 		return;
 	}
-	for (size_t i = 0; i < j->nsets; i++)
-		str_putf(&at, "%s%s at %04" PRId64, i ? ", " : "", j->sets[i].name,
-			 j->cfg->to >= 0 ? j->cfg->to : mig_set_head(&j->sets[i]));
+	for (size_t i = 0; i < w->nsets; i++)
+		str_putf(&at, "%s%s at %04" PRId64, i ? ", " : "", w->sets[i].name,
+			 w->cfg->to >= 0 ? w->cfg->to : mig_set_head(&w->sets[i]));
 	cmd_note(&cmd, "up to date: %s", at.buf);
 }
 
@@ -525,19 +510,19 @@ next_end(const struct mig_plan *p, size_t *batch, size_t *chunk)
 }
 
 static int
-ask(struct job *j, struct err *e)
+ask(struct work *w, struct err *e)
 {
 	AUTOSTR what = STR(STR_ANY), safe = STR(STR_ANY);
 	const struct mig_item *it;
 	size_t batch = 0, chunk = 0;
 	char answer[16] = "";
 
-	while ((it = next_end(&j->plan, &batch, &chunk))) {
+	while ((it = next_end(&w->plan, &batch, &chunk))) {
 		mig_put_label(&what, it);
 		str_putc(&what, '\n');
 	}
-	for (size_t i = 0; i < j->nsets; i++)
-		if (mig_put_rows(&j->db, &j->sets[i], &what, e))
+	for (size_t i = 0; i < w->nsets; i++)
+		if (mig_put_rows(&w->db, &w->sets[i], &what, e))
 			return -1;
 	str_put_safe_text(&safe, what.buf, what.len);
 	fprintf(stderr, "This reverts, and drops with all data:\n%sType \"yes\" to go on: ", safe.buf);
@@ -548,26 +533,26 @@ ask(struct job *j, struct err *e)
 
 /* Going down more than a step, or to nothing, takes a yes. */
 static int
-confirm(struct job *j, struct err *e)
+confirm(struct work *w, struct err *e)
 {
-	if (!j->down || j->cfg->yes || (j->plan.migrations < 2 && !j->plan.empties))
+	if (!w->down || w->cfg->yes || (w->plan.migrations < 2 && !w->plan.empties))
 		return 0;
 	if (isatty(STDIN_FILENO) && isatty(STDERR_FILENO))
-		return ask(j, e);
+		return ask(w, e);
 	(void)err_set(e, ERR_USAGE, "this reverts %zu migration%s and drops what they made",
-		      j->plan.migrations, j->plan.migrations == 1 ? "" : "s");
+		      w->plan.migrations, w->plan.migrations == 1 ? "" : "s");
 	err_hint(e, "if that is meant, add --yes");
 	return -1;
 }
 
 /* An edited file does not keep anyone from going down, but may not undo what was done. */
 static void
-warn_of_edits(const struct job *j)
+warn_of_edits(const struct work *w)
 {
 	const struct mig_item *it;
 	size_t batch = 0, chunk = 0;
 
-	while ((it = next_end(&j->plan, &batch, &chunk))) {
+	while ((it = next_end(&w->plan, &batch, &chunk))) {
 		AUTOSTR label = STR(200);
 
 		mig_put_label(&label, it);
@@ -579,65 +564,65 @@ warn_of_edits(const struct job *j)
 
 /* State, problems and plan; with the lock held they are final. */
 static int
-look(struct job *j, struct err *e)
+look(struct work *w, struct err *e)
 {
 	int rc = 0;
 
-	if (read_state(j, e))
+	if (read_state(w, e))
 		return cmd_fail(&cmd, e);
-	if (!j->down)
-		rc = problems(j);
-	if (!rc && make_plan(j, e))
+	if (!w->down)
+		rc = problems(w);
+	if (!rc && make_plan(w, e))
 		rc = cmd_fail(&cmd, e);
 	return rc;
 }
 
 static int
-run(struct job *j, struct err *e)
+run(struct work *w, struct err *e)
 {
-	size_t asked = j->plan.migrations;
+	size_t asked = w->plan.migrations;
 	int rc;
 
-	if (mig_lock(&j->run, e))
+	if (mig_lock(&w->run, e))
 		return cmd_fail(&cmd, e);
-	rc = look(j, e);
+	rc = look(w, e);
 	if (rc)
 		return rc;
-	if (j->down && j->plan.migrations > asked) {
+	if (w->down && w->plan.migrations > asked) {
 		(void)err_set(e, ERR_TEMPFAIL, "another migration ran meanwhile: there is more to revert");
 		err_hint(e, "run it again");
 		return cmd_fail(&cmd, e);
 	}
-	if (!j->plan.n)
-		nothing_to_do(j);
-	warn_of_edits(j);
-	return mig_run(&j->run, &j->plan, e) ? cmd_fail(&cmd, e) : 0;
+	if (!w->plan.n)
+		nothing_to_do(w);
+	warn_of_edits(w);
+	return mig_run(&w->run, &w->plan, e) ? cmd_fail(&cmd, e) : 0;
 }
 
 static int
-up_or_down(struct job *j, struct err *e)
+up_or_down(struct work *w, struct err *e)
 {
 	int rc;
 
-	if (connect_db(j, e))
+	if (connect_db(w, e))
 		return cmd_fail(&cmd, e);
-	j->run.db = &j->db;
-	if (mig_check_session(&j->run, e))
+	w->run.db = &w->db;
+	if (mig_check_session(&w->run, e))
 		return cmd_fail(&cmd, e);
-	rc = look(j, e);
+	rc = look(w, e);
 	if (rc)
 		return rc;
-	if (!j->plan.n) {
-		nothing_to_do(j);
+	if (!w->plan.n) {
+		nothing_to_do(w);
 		return 0;
 	}
-	if (confirm(j, e))
+	if (confirm(w, e))
 		return cmd_fail(&cmd, e);
-	j->run.stop_fd = catch_signals();
-	out_begin(&j->out, OUT_JSONL, false, all_cols, NCOLS);
-	rc = run(j, e);
-	out_end(&j->out);
-	close(j->run.stop_fd);
+	w->run.stop_fd = catch_signals();
+	out_begin(&w->out, OUT_JSONL, false, all_cols, NCOLS);
+	rc = run(w, e);
+	out_end(&w->out);
+	close(w->run.stop_fd);
 	return rc;
 }
 
@@ -647,7 +632,7 @@ main(int argc, char **argv)
 	struct config cfg = {
 		.to = -1, .lock_timeout = 2000, .wait_lock = 60000, .wait_db = 0,
 	};
-	struct job j = {
+	struct work w = {
 		.cfg = &cfg, .db = PG_INIT, .state = MIG_STATE_INIT, .plan = { .begin = STR(STR_ANY) },
 		.run = MIG_RUN_INIT,
 	};
@@ -657,29 +642,31 @@ main(int argc, char **argv)
 
 	argv = cmd_parse(&cmd, &cfg, argc, argv, NULL);
 	verb = cmd_verb(&cmd, argv[0])->name;
-	j.down = !strcmp(verb, "down");
-	j.run.app = cmd.name;
-	j.run.dbname = cfg.common.dbname;
-	j.run.lock_timeout = cfg.lock_timeout;
-	j.run.wait_lock = cfg.wait_lock;
-	j.run.event = event;
-	j.run.ctx = &j;
-	rc = read_sets(&j);
+	if (cfg.common.json && !strcmp(verb, "plan"))
+		cmd_usage(&cmd, "plan prints SQL: there is no --json for it");
+	w.down = !strcmp(verb, "down");
+	w.run.app = cmd.name;
+	w.run.dbname = cfg.common.dbname;
+	w.run.lock_timeout = cfg.lock_timeout;
+	w.run.wait_lock = cfg.wait_lock;
+	w.run.event = event;
+	w.run.ctx = &w;
+	rc = read_sets(&w);
 	if (!rc)
-		rc = !strcmp(verb, "status") ? status(&j, &e)
-		     : !strcmp(verb, "plan") ? plan(&j, &e)
-					     : up_or_down(&j, &e);
-	mig_run_free(&j.run);
-	mig_plan_free(&j.plan);
-	mig_state_free(&j.state);
-	pg_close(&j.db);
-	for (size_t i = 0; i < j.nsets; i++)
-		mig_set_free(&j.sets[i]);
-	free(j.sets);
+		rc = !strcmp(verb, "status") ? status(&w, &e)
+		     : !strcmp(verb, "plan") ? plan(&w, &e)
+					     : up_or_down(&w, &e);
+	mig_run_free(&w.run);
+	mig_plan_free(&w.plan);
+	mig_state_free(&w.state);
+	pg_close(&w.db);
+	for (size_t i = 0; i < w.nsets; i++)
+		mig_set_free(&w.sets[i]);
+	free(w.sets);
 	strlist_free(&cfg.sets);
 	free(argv);
 	rc = cmd_done(&cmd, rc);
-	if (j.signo)
-		raise(j.signo);		/* so that our parent learns what ended us */
+	if (w.signo)
+		raise(w.signo);		/* so that our parent learns what ended us */
 	return rc;
 }

@@ -250,6 +250,8 @@ mig_state_read(struct pg *db, const struct mig_set *sets, size_t nsets, struct m
 
 	if (read_rows(db, &st, e)) {
 		mig_state_free(&st);
+		if (e->kind == ERR_SCHEMA)
+			err_hint(e, "jobctl.schema_migrations is not what jobctl-migrate makes");
 		return err_ctx(e, "cannot read what is applied");
 	}
 	for (int i = 0; i < PQntuples(st.rows); i++)

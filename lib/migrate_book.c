@@ -80,23 +80,19 @@ put_where(struct str *s, const char *set, int64_t version)
 }
 
 void
-mig_book_put_begun(struct str *s, const char *set, int64_t version, const char *name,
-		   const char *sha256)
+mig_book_put_done(struct str *s, const char *set, int64_t version, const char *name,
+		  const char *sha256)
 {
+	/* It began with the transaction, or when the one before it was done. */
 	str_putf(s, "INSERT INTO jobctl.schema_migrations\n"
 		    "\t(set, version, name, sha256, duration_ms, tool_version, role, applied_at)\n"
-		    "VALUES ('%s', %" PRId64 ", '%s',\n\t'%s',\n"
-		    "\t0, '%s', current_user, pg_catalog.clock_timestamp());\n",
+		    "SELECT '%s', %" PRId64 ", '%s',\n\t'%s',\n"
+		    "\tpg_catalog.round(extract(epoch FROM pg_catalog.clock_timestamp() -\n"
+		    "\t\tgreatest(pg_catalog.transaction_timestamp(),"
+		    " pg_catalog.max(applied_at))) * 1000),\n"
+		    "\t'%s', current_user, pg_catalog.clock_timestamp()\n"
+		    "FROM jobctl.schema_migrations;\n",
 		 set, version, name, sha256, JOBCTL_VERSION);
-}
-
-void
-mig_book_put_done(struct str *s, const char *set, int64_t version)
-{
-	str_puts(s, "UPDATE jobctl.schema_migrations SET applied_at = pg_catalog.clock_timestamp(),\n"
-		    "\tduration_ms = pg_catalog.round(extract(epoch FROM"
-		    " pg_catalog.clock_timestamp() - applied_at) * 1000)\n");
-	put_where(s, set, version);
 }
 
 void
@@ -140,7 +136,7 @@ mig_book_put_step_done(struct str *s, const char *set, int64_t version, const ch
 void
 mig_book_put_steps_gone(struct str *s, const char *set, int64_t version)
 {
-	/* The migration's row, if it has one by now, took as long as its steps. */
+	/* The migration's row, if it has one by now: it took as long as its steps. */
 	str_puts(s, "UPDATE jobctl.schema_migrations m SET duration_ms = (\n"
 		    "\tSELECT coalesce(pg_catalog.round(extract(epoch FROM"
 		    " pg_catalog.sum(finished_at - started_at)) * 1000), m.duration_ms)\n"

@@ -18,10 +18,12 @@ extern const char mig_book_drop_sql[];		/* and the schema, if nothing is left in
 /* A printed plan holds no lock and may be run late: it checks both for itself. */
 void mig_book_put_guard(struct str *s, const char *set, const int64_t *have, size_t n);
 
-/* A migration begins, is done (how long it took is noted), is reverted. */
-void mig_book_put_begun(struct str *s, const char *set, int64_t version, const char *name,
-			const char *sha256);
-void mig_book_put_done(struct str *s, const char *set, int64_t version);
+/*
+ * A migration is done (how long it took is noted), or reverted.  The row comes
+ * last, so that a script which commits by itself leaves none.
+ */
+void mig_book_put_done(struct str *s, const char *set, int64_t version, const char *name,
+		       const char *sha256);
 void mig_book_put_gone(struct str *s, const char *set, int64_t version);
 /* What the set's api made, one object to a line. */
 void mig_book_put_drops(struct str *s, const char *set, const char *drops);

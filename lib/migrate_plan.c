@@ -94,9 +94,9 @@ have(struct gen *g, int64_t version, bool yes)
 }
 
 static void
-row_begun(struct gen *g, struct str *s, int64_t version, const char *name, const char *sha256)
+row_done(struct gen *g, struct str *s, int64_t version, const char *name, const char *sha256)
 {
-	mig_book_put_begun(s, g->set->name, version, name, sha256);
+	mig_book_put_done(s, g->set->name, version, name, sha256);
 	have(g, version, true);
 }
 
@@ -198,11 +198,9 @@ add_api(struct gen *g)
 		add_drops(g);
 	if (g->drops_batch == g->plan->n - 1)
 		g->plan->v[g->drops_batch].v[g->drops_chunk].replaced = true;
-	s = own(g);
-	mark(g, g->api, NULL);
-	row_begun(g, s, 0, "api", set->api_sha256);
 	/* Function bodies may name what comes later. */
-	str_puts(s, "SET LOCAL check_function_bodies = off;\n");
+	str_puts(own(g), "SET LOCAL check_function_bodies = off;\n");
+	mark(g, g->api, NULL);
 	for (size_t i = 0; i < set->napi; i++) {
 		const struct mig_api *a = &set->api[i];
 
@@ -215,8 +213,8 @@ add_api(struct gen *g)
 	}
 	add_drop_proof(g);
 	s = own(g);
+	row_done(g, s, 0, "api", set->api_sha256);
 	mig_book_put_drops(s, set->name, drops.buf);
-	mig_book_put_done(s, set->name, 0);
 	mark(g, NULL, g->api);
 	g->open = false;
 }
@@ -282,7 +280,7 @@ up_without_transaction(struct gen *g, const struct mig_item *it)
 	add_steps(g, it, &it->files->up, "up");
 	open_batch(g, true);
 	s = own(g);
-	row_begun(g, s, it->version, it->name, it->files->up.sha256);
+	row_done(g, s, it->version, it->name, it->files->up.sha256);
 	mig_book_put_steps_gone(s, g->set->name, it->version);
 	mark(g, NULL, it);
 }
@@ -295,12 +293,11 @@ up_in_transaction(struct gen *g, const struct mig_item *it)
 	open_batch(g, true);
 	if (g->api_there)
 		add_drops(g);
-	row_begun(g, own(g), it->version, it->name, it->files->up.sha256);
-	mark(g, it, NULL);
 	add_script(g, &it->files->up);
+	mark(g, it, NULL);
 	s = own(g);
 	put_reset(g, s);
-	mig_book_put_done(s, g->set->name, it->version);
+	row_done(g, s, it->version, it->name, it->files->up.sha256);
 	if (has_steps(it))	/* the file had, once */
 		mig_book_put_steps_gone(s, g->set->name, it->version);
 	mark(g, NULL, it);

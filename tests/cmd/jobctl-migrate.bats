@@ -321,6 +321,7 @@ is_running() {	# PATTERN
 	run -64 jobctl-migrate --to -1 up
 	run -64 jobctl-migrate --to x up
 	run -64 jobctl-migrate --lock-timeout 2 up
+	run -64 jobctl-migrate --json plan
 }
 
 @test "a name that is a terminal's escape is shown harmless" {
@@ -350,6 +351,17 @@ is_running() {	# PATTERN
 	[ "$(tables)" = t ]
 }
 
+@test "a COMMIT that could not be seen before is seen after" {
+	sql "ALTER DATABASE $PGDATABASE SET standard_conforming_strings = off"
+	put 0001_hidden $'CREATE TABLE one ();\nSELECT \'\\\'\'; COMMIT; --\'\n;'
+	run -65 --separate-stderr mig up
+	[[ $stderr == *"0001_hidden.up.sql ended the transaction it runs in"* ]]
+	[ "$(tables)" = one ]
+	put 0001_hidden $'SELECT \'\\\'\'; COMMIT; BEGIN; --\'\n;'
+	run -65 --separate-stderr mig up
+	[[ $stderr == *"0001_hidden.up.sql ended the transaction it runs in"* ]]
+}
+
 @test "what came before an error stays, and up goes on from there" {
 	three_tables
 	put 0002_two 'CREATE TABLE two (id nosuch);'
@@ -362,6 +374,7 @@ is_running() {	# PATTERN
 
 @test "an applied file that was edited is refused, line ends and blank lines aside" {
 	three_tables
+	put 0001_one $'-- one\nCREATE TABLE one (id int);'
 	mig -Q up
 	sed -i 's/$/\r/' "$D/0001_one.up.sql"
 	printf '\n \n\n' >>"$D/0002_two.up.sql"
@@ -509,6 +522,7 @@ is_running() {	# PATTERN
 		start env --default-signal=INT jobctl-migrate --dir "$D" up
 		eventually 10 prints t is_running pg_sleep
 		kill "-$sig" "$STARTED_PID"
+		eventually 10 gone_or_zombie "$STARTED_PID"
 		status=0
 		wait "$STARTED_PID" || status=$?
 		[ "$status" = $((128 + $(kill -l $sig))) ]
@@ -523,6 +537,15 @@ is_running() {	# PATTERN
 	status=0
 	wait "$STARTED_PID" || status=$?
 	[ "$status" = 143 ]
+}
+
+@test "a signal that is ignored stays ignored" {
+	put 0001_one 'CREATE TABLE one (); SELECT pg_sleep(0.5);'
+	start env --ignore-signal=INT jobctl-migrate --dir "$D" up
+	eventually 10 prints t is_running pg_sleep
+	kill -INT "$STARTED_PID"
+	wait "$STARTED_PID"
+	[ "$(applied)" = 1 ]
 }
 
 @test "a signal ends the wait for the lock" {
@@ -756,10 +779,11 @@ SET statement_timeout = 1;
 SET LOCAL lock_timeout = 0;
 SET standard_conforming_strings = off;
 RESET statement_timeout;
+SET DateStyle = 'German';
 SET ROLE pg_monitor;"
-	put 0002_next 'CREATE TABLE two ();'
+	put 0002_next "CREATE TABLE two AS SELECT current_setting('DateStyle') AS style;"
 	run -0 mig up
-	[ "$(tables)" = two ]
+	[ "$(sql "SELECT style FROM public.two")" = "ISO, MDY" ]
 	[ "$(sql "SELECT DISTINCT role FROM jobctl.schema_migrations")" = "$PGUSER" ]
 }
 
@@ -802,6 +826,14 @@ SET ROLE pg_monitor;"
 	run -65 --separate-stderr mig up --json
 	[ "$output" = "" ]
 	[ "$(jq -r '.exit' <<<"$stderr")" = 65 ]
+}
+
+@test "a table of that name that is not the bookkeeping is not mended" {
+	sql "CREATE SCHEMA jobctl; CREATE TABLE jobctl.schema_migrations (version int)"
+	put 0001_one 'CREATE TABLE one ();'
+	run -76 mig up
+	[[ $output == *"cannot read what is applied"*"is not what jobctl-migrate makes"* ]]
+	[ "$(tables)" = "" ]
 }
 
 @test "server messages are shown only with -v" {
