@@ -3,7 +3,7 @@ DROP TABLE jobctl.projects;
 DROP FUNCTION jobctl.visible_projects();
 DROP FUNCTION jobctl.caller();
 DROP DOMAIN jobctl.name;
-REVOKE USAGE ON SCHEMA jobctl FROM PUBLIC;
+REVOKE USAGE ON SCHEMA jobctl FROM PUBLIC, jobctl_all_projects;
 COMMENT ON SCHEMA jobctl IS NULL;
 
 DO $$

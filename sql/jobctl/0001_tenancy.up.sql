@@ -28,6 +28,10 @@ BEGIN
 END
 $$;
 
+-- Says no more than PUBLIC's grant, but makes the server know that this database
+-- needs the role, should the schema be removed from another.
+GRANT USAGE ON SCHEMA jobctl TO jobctl_all_projects;
+
 -- What may name a project, queue or kind.  As a domain the rule is checked when
 -- a value comes in and not again at every update of the row.
 CREATE DOMAIN jobctl.name AS text

@@ -27,15 +27,19 @@ BEGIN
 END
 $$;
 
--- Whether the batch was committed, told by one of its jobs.  Waits until the
--- transaction that holds the batch has come to its end.
+-- Whether the batch was committed, told by one of its jobs, which the caller sees.
+-- Waits until the transaction that holds the batch has come to its end.
 CREATE OR REPLACE FUNCTION jobctl.copy_landed(batch uuid, job uuid) RETURNS boolean
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    visible text[] := jobctl.project_filter();
 BEGIN
     PERFORM pg_advisory_xact_lock(uuid_hash_extended(batch, 0));
-    RETURN EXISTS (SELECT FROM jobctl.jobs j WHERE j.id = job)
-        OR EXISTS (SELECT FROM jobctl.finished_jobs f WHERE f.id = job);
+    RETURN EXISTS (SELECT FROM jobctl.jobs j
+                   WHERE j.id = job AND (visible IS NULL OR j.project_id = ANY (visible)))
+        OR EXISTS (SELECT FROM jobctl.finished_jobs f
+                   WHERE f.id = job AND (visible IS NULL OR f.project_id = ANY (visible)));
 END
 $$;
 
@@ -56,7 +60,8 @@ BEGIN
         SELECT i.id, coalesce(i.priority, 0), coalesce(i.max_attempts, k.max_attempts, 3), t.run_at,
                CASE WHEN t.run_at > now() THEN t.run_at END,
                CASE WHEN i.hold THEN 'held' ELSE 'pending' END, i.project, i.queue, i.kind, $3,
-               coalesce(i.unique_key, i.kind || ':' || (i.args ->> k.unique_arg)),
+               CASE WHEN k.unique_arg IS NULL THEN i.unique_key
+                    ELSE jobctl.job_key(i.kind, k.unique_arg, i.args, i.unique_key) END,
                nullif(split_part(i.backoff, ':', 1), ''),
                nullif(split_part(i.backoff, ':', 2), '')::interval,
                nullif(split_part(i.backoff, ':', 3), '')::interval,
@@ -129,7 +134,8 @@ BEGIN
                 FROM pg_temp.jobctl_incoming i
                 LEFT JOIN jobctl.kinds k ON k.kind = i.kind
                 CROSS JOIN LATERAL (
-                    SELECT coalesce(i.unique_key, i.kind || ':' || (i.args ->> k.unique_arg)) AS key) x
+                    SELECT CASE WHEN k.unique_arg IS NULL THEN i.unique_key
+                                ELSE jobctl.job_key(i.kind, k.unique_arg, i.args, i.unique_key) END AS key) x
                 LEFT JOIN jobctl.jobs o ON o.project_id = i.project AND o.unique_key = x.key
                 WHERE (x.key IS NOT NULL OR i.after IS NOT NULL OR i.after_ok IS NOT NULL)
                   AND NOT EXISTS (SELECT FROM jobctl.jobs j WHERE j.id = i.id)

@@ -5,7 +5,8 @@
 -- on them.
 CREATE OR REPLACE FUNCTION jobctl.move_ended(ids uuid[], end_status text, end_outcome text, messages text[])
 RETURNS void
-LANGUAGE sql AS $$
+LANGUAGE plpgsql AS $$
+BEGIN
     WITH gone AS (
         DELETE FROM jobctl.jobs j WHERE j.id = ANY (ids) RETURNING j.*
     ), reported AS (
@@ -25,6 +26,7 @@ LANGUAGE sql AS $$
     FROM unnest(ids, messages) AS m(id, message)
     JOIN gone g ON g.id = m.id
     LEFT JOIN reported r ON r.job_id = g.id
-    LEFT JOIN jobctl.workers w ON w.worker_id = g.worker_id
+    LEFT JOIN jobctl.workers w ON w.worker_id = g.worker_id;
+END
 $$;
 REVOKE ALL ON FUNCTION jobctl.move_ended(uuid[], text, text, text[]) FROM PUBLIC;

@@ -5,15 +5,22 @@
 -- statement of its own after the move, so that it sees dependencies that
 -- committed while the jobs were ending.
 --
--- Waits for nobody: a job that somebody's transaction has locked is left for
--- maintain(), which finds what it waited for in unsettled.
+-- Waits for nobody, and follows a chain for a thousand jobs: a job that somebody's
+-- transaction has locked, and the rest of the chain, are left for maintain(), which
+-- finds what they waited for in unsettled.
 CREATE OR REPLACE FUNCTION jobctl.settle_dependents(ended uuid[]) RETURNS void
-LANGUAGE plpgsql AS $$
+LANGUAGE plpgsql
+SET plan_cache_mode = force_generic_plan
+SET enable_seqscan = off AS $$
 DECLARE
+    seen uuid[] := ended;
     doomed uuid[];
     reasons text[];
 BEGIN
-    WHILE EXISTS (SELECT FROM jobctl.job_dependencies d WHERE d.needs_id = ANY (ended)) LOOP
+    IF NOT EXISTS (SELECT FROM jobctl.job_dependencies d WHERE d.needs_id = ANY (ended)) THEN
+        RETURN;
+    END IF;
+    FOR step IN 1 .. 1000 LOOP
         SELECT array_agg(l.id), array_agg(l.reason) INTO doomed, reasons
         FROM (SELECT j.id, n.reason
               FROM (SELECT d.job_id, min(format('job %s, which must complete first, is %s', f.id, f.status)) AS reason
@@ -25,11 +32,13 @@ BEGIN
               FOR UPDATE OF j SKIP LOCKED) l;
         PERFORM jobctl.move_ended(doomed, 'cancelled', 'dependency', reasons);
         PERFORM jobctl.free_dependents(ended);
-        INSERT INTO jobctl.unsettled (needs_id)
-        SELECT DISTINCT d.needs_id FROM jobctl.job_dependencies d WHERE d.needs_id = ANY (ended)
-        ON CONFLICT DO NOTHING;
+        EXIT WHEN doomed IS NULL;
+        seen := seen || doomed;
         ended := doomed;
     END LOOP;
+    INSERT INTO jobctl.unsettled (needs_id)
+    SELECT DISTINCT d.needs_id FROM jobctl.job_dependencies d WHERE d.needs_id = ANY (seen)
+    ON CONFLICT DO NOTHING;
 END
 $$;
 REVOKE ALL ON FUNCTION jobctl.settle_dependents(uuid[]) FROM PUBLIC;

@@ -6,7 +6,8 @@
 --   SELECT jobctl.submit('mail', '{"to": "ann@example.org"}', queue => 'mail');
 --
 -- run_in counts from now, on the server's clock, and outranks run_at.
--- unique_key: at most one live job per project has it.  If one has, on_conflict
+-- unique_key: at most one live job per project has it (jobs of some kinds have one
+-- without asking, see jobctl.kinds).  If one has, on_conflict
 --   skip     returns that job's id
 --   fail     raises JC001
 --   replace  gives that job these arguments, priority and time, unless it runs (JC075)
@@ -30,9 +31,16 @@ DECLARE
     job record;
     existing uuid;
 BEGIN
+    IF on_conflict NOT IN ('skip', 'fail', 'replace') THEN
+        RAISE EXCEPTION USING ERRCODE = 'JC065',
+            MESSAGE = format('on_conflict is "%s", not skip, fail or replace', on_conflict);
+    ELSIF backoff LIKE '%:%:%:%' THEN
+        RAISE EXCEPTION USING ERRCODE = 'JC065', MESSAGE = format('backoff "%s" is not POLICY[:BASE[:MAX]]', backoff);
+    END IF;
     -- A program that submits one job pays for each statement anew: there are few.
     SELECT coalesce(submit.id, jobctl.new_id()) AS id, coalesce(now() + run_in, run_at, now()) AS run_at,
-           coalesce(submit.unique_key, submit.kind || ':' || (submit.args ->> k.unique_arg)) AS unique_key,
+           CASE WHEN k.unique_arg IS NULL THEN submit.unique_key
+                ELSE jobctl.job_key(submit.kind, k.unique_arg, submit.args, submit.unique_key) END AS unique_key,
            coalesce(submit.max_attempts, k.max_attempts, 3) AS max_attempts,
            coalesce(submit.timeout, k.timeout) AS timeout,
            EXISTS (SELECT FROM jobctl.projects p
@@ -43,7 +51,8 @@ BEGIN
         PERFORM jobctl.ensure_project(project);
     END IF;
     IF repeated THEN
-        SELECT f.id INTO existing FROM jobctl.finished_jobs f WHERE f.id = job.id;
+        SELECT f.id INTO existing FROM jobctl.finished_jobs f
+        WHERE f.id = job.id AND f.project_id = submit.project;
         IF FOUND THEN
             RETURN existing;
         END IF;
@@ -69,7 +78,8 @@ BEGIN
     END LOOP;
     -- What was said before may have been done, and the job ended, only just now.
     IF repeated THEN
-        SELECT f.id INTO existing FROM jobctl.finished_jobs f WHERE f.id = job.id;
+        SELECT f.id INTO existing FROM jobctl.finished_jobs f
+        WHERE f.id = job.id AND f.project_id = submit.project;
         IF FOUND THEN
             DELETE FROM jobctl.jobs j WHERE j.id = job.id;
             RETURN existing;
@@ -97,7 +107,10 @@ BEGIN
     IF after IS NOT NULL OR after_ok IS NOT NULL THEN
         PERFORM jobctl.add_dependencies(job.id, submit.after, submit.after_ok);
     END IF;
-    IF job.run_at <= now() AND NOT hold AND EXISTS (SELECT FROM jobctl.workers w WHERE w.idle) THEN
+    -- One that is due before all others is told of too: whoever waits, waits less long.
+    IF NOT hold AND EXISTS (SELECT FROM jobctl.workers w WHERE w.idle)
+       AND (job.run_at <= now() OR NOT EXISTS (SELECT FROM jobctl.jobs j WHERE j.status = 'pending'
+                                               AND j.wake_at IS NOT NULL AND j.wake_at < job.run_at)) THEN
         PERFORM jobctl.wake_workers(submit.queue);
     END IF;
     RETURN job.id;

@@ -15,32 +15,31 @@ BEGIN
             RAISE EXCEPTION USING ERRCODE = 'JC065', MESSAGE = format('the id %s is taken', new_id);
         END IF;
         RETURN new_id;
+    ELSIF EXISTS (SELECT FROM jobctl.finished_jobs f WHERE f.id = new_id AND f.project_id = project) THEN
+        RETURN new_id;      -- it ended between the insert and now
     END IF;
-    SELECT * INTO other FROM jobctl.jobs j
-    WHERE j.project_id = project AND j.unique_key = key FOR UPDATE;
-    IF NOT FOUND THEN      -- it ended between the insert and now
+    IF on_conflict = 'replace' THEN
+        SELECT * INTO other FROM jobctl.jobs j
+        WHERE j.project_id = project AND j.unique_key = key FOR NO KEY UPDATE;
+    ELSE
+        SELECT * INTO other FROM jobctl.jobs j WHERE j.project_id = project AND j.unique_key = key;
+    END IF;
+    IF NOT FOUND THEN
         RETURN NULL;
-    END IF;
-    CASE coalesce(on_conflict, 'skip')
-    WHEN 'skip' THEN
-        NULL;
-    WHEN 'fail' THEN
+    ELSIF on_conflict = 'fail' THEN
         RAISE EXCEPTION USING ERRCODE = 'JC001',
             MESSAGE = format('job %s with unique key "%s" is %s', other.id, key, other.status);
-    WHEN 'replace' THEN
-        IF other.status = 'running' THEN
-            RAISE EXCEPTION USING ERRCODE = 'JC075',
-                MESSAGE = format('job %s with unique key "%s" is running', other.id, key),
-                HINT = 'submit again when it has ended: jobctl-wait ' || other.id;
-        END IF;
+    ELSIF on_conflict = 'replace' AND other.status = 'running' THEN
+        RAISE EXCEPTION USING ERRCODE = 'JC075',
+            MESSAGE = format('job %s with unique key "%s" is running', other.id, key),
+            HINT = 'submit again when it has ended: jobctl-wait ' || other.id;
+    ELSIF on_conflict = 'replace' THEN
         UPDATE jobctl.jobs j
         SET args = coalesce(new_args, '{}'), priority = coalesce(new_priority, 0), run_at = new_run_at,
             wake_at = CASE WHEN new_run_at > now() THEN new_run_at END
         WHERE j.id = other.id;
-    ELSE
-        RAISE EXCEPTION USING ERRCODE = 'JC065',
-            MESSAGE = format('on_conflict is "%s", not skip, fail or replace', on_conflict);
-    END CASE;
+        PERFORM jobctl.wake_workers(other.queue);
+    END IF;
     RETURN other.id;
 END
 $$;
