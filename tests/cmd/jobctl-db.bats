@@ -84,6 +84,10 @@ long_query() {
 		"SELECT count(*) FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(600)'"
 }
 
+locked() {
+	! flock -n "$1" true
+}
+
 need_root() {
 	[ "$(id -u)" = 0 ] || skip "needs root"
 }
@@ -142,6 +146,16 @@ need_root() {
 	[ "$(cat "$TOP"/err.* | grep -c 'making a cluster')" = 1 ]
 	[ "$(cat "$TOP"/err.* | grep -c 'already running')" = 3 ]
 	[ "$(query 'SELECT 1')" = 1 ]
+}
+
+@test "one that holds the lock for too long is named as the reason: exit 75" {
+	stopped_cluster
+	start flock "$D" sleep 600
+	eventually 10 locked "$D"
+	run -75 jobctl-db -t 100ms start
+	[[ "$output" == *"another jobctl-db is at work in \"$D\""* ]]
+	run -75 jobctl-db -t 100ms stop
+	run -1 jobctl-db -Q status
 }
 
 @test "starts, stops and removals at once leave nothing half made" {
