@@ -21,6 +21,23 @@ jobctl	verb	search	-	-	-
 jobctl	operand	-	-	-	-
 jobctl	option	--help	-h	0	-
 jobctl	option	--version	-V	0	-
+jobctl-cancel	operand	job	-	-	-
+jobctl-cancel	option	--status	-s	1	pending|running|held|completed|failed|cancelled
+jobctl-cancel	option	--queue	-q	1	queue
+jobctl-cancel	option	--project	-p	1	project
+jobctl-cancel	option	--kind	-	1	kind
+jobctl-cancel	option	--worker	-	1	-
+jobctl-cancel	option	--since	-	1	-
+jobctl-cancel	option	--older-than	-	1	-
+jobctl-cancel	option	--all	-	0	-
+jobctl-cancel	option	--reason	-	1	-
+jobctl-cancel	option	--dry-run	-	0	-
+jobctl-cancel	option	--yes	-	0	-
+jobctl-cancel	option	--dbname	-d	1	-
+jobctl-cancel	option	--json	-	0	-
+jobctl-cancel	option	--quiet	-Q	0	-
+jobctl-cancel	option	--help	-h	0	-
+jobctl-cancel	option	--version	-V	0	-
 jobctl-db	verb	start	-	-	-
 jobctl-db	verb	stop	-	-	-
 jobctl-db	verb	status	-	-	-
@@ -39,6 +56,32 @@ jobctl-db	option	--quiet	-Q	0	-
 jobctl-db	option	--color	-	1	auto|always|never
 jobctl-db	option	--help	-h	0	-
 jobctl-db	option	--version	-V	0	-
+jobctl-index	operand	dir	-	-	-
+jobctl-index	option	--project	-p	1	project
+jobctl-index	option	--force	-	0	-
+jobctl-index	option	--chunk-lines	-	1	-
+jobctl-index	option	--max-file-size	-	1	-
+jobctl-index	option	--no-header	-H	0	-
+jobctl-index	option	--output	-o	1	-
+jobctl-index	option	--dbname	-d	1	-
+jobctl-index	option	--json	-	0	-
+jobctl-index	option	--quiet	-Q	0	-
+jobctl-index	option	--color	-	1	auto|always|never
+jobctl-index	option	--help	-h	0	-
+jobctl-index	option	--version	-V	0	-
+jobctl-logs	operand	job	-	-	-
+jobctl-logs	option	--follow	-f	0	-
+jobctl-logs	option	--attempt	-	1	-
+jobctl-logs	option	--lines	-n	1	-
+jobctl-logs	option	--stdout	-	0	-
+jobctl-logs	option	--stderr	-	0	-
+jobctl-logs	option	--timestamps	-	0	-
+jobctl-logs	option	--exit-status	-	0	-
+jobctl-logs	option	--dbname	-d	1	-
+jobctl-logs	option	--json	-	0	-
+jobctl-logs	option	--quiet	-Q	0	-
+jobctl-logs	option	--help	-h	0	-
+jobctl-logs	option	--version	-V	0	-
 jobctl-migrate	verb	up	-	-	-
 jobctl-migrate	verb	down	-	-	-
 jobctl-migrate	verb	status	-	-	-
@@ -61,6 +104,102 @@ jobctl-migrate	option	--verbose	-v	0	-
 jobctl-migrate	option	--color	-	1	auto|always|never
 jobctl-migrate	option	--help	-h	0	-
 jobctl-migrate	option	--version	-V	0	-
+jobctl-progress	operand	-	-	-	-
+jobctl-progress	option	--message	-m	1	-
+jobctl-progress	option	--checkpoint	-	1	-
+jobctl-progress	option	--quiet	-Q	0	-
+jobctl-progress	option	--help	-h	0	-
+jobctl-progress	option	--version	-V	0	-
+jobctl-search	operand	-	-	-	-
+jobctl-search	option	--project	-p	1	project
+jobctl-search	option	--repo	-	1	dir
+jobctl-search	option	--regex	-e	1	-
+jobctl-search	option	--ignore-case	-i	0	-
+jobctl-search	option	--lang	-	1	-
+jobctl-search	option	--limit	-n	1	-
+jobctl-search	option	--no-header	-H	0	-
+jobctl-search	option	--output	-o	1	-
+jobctl-search	option	--dbname	-d	1	-
+jobctl-search	option	--json	-	0	-
+jobctl-search	option	--quiet	-Q	0	-
+jobctl-search	option	--color	-	1	auto|always|never
+jobctl-search	option	--help	-h	0	-
+jobctl-search	option	--version	-V	0	-
+jobctl-status	operand	job	-	-	-
+jobctl-status	option	--status	-s	1	pending|running|held|completed|failed|cancelled
+jobctl-status	option	--queue	-q	1	queue
+jobctl-status	option	--project	-p	1	project
+jobctl-status	option	--kind	-	1	kind
+jobctl-status	option	--worker	-	1	-
+jobctl-status	option	--since	-	1	-
+jobctl-status	option	--older-than	-	1	-
+jobctl-status	option	--reason	-	1	-
+jobctl-status	option	--all	-a	0	-
+jobctl-status	option	--sort	-	1	-
+jobctl-status	option	--limit	-n	1	-
+jobctl-status	option	--count	-	0	-
+jobctl-status	option	--by	-	1	status|reason|queue|kind|project|worker|worker_host|outcome|created_by
+jobctl-status	option	--watch	-	?	-
+jobctl-status	option	--no-header	-H	0	-
+jobctl-status	option	--output	-o	1	-
+jobctl-status	option	--condition	-	0	-
+jobctl-status	option	--dbname	-d	1	-
+jobctl-status	option	--json	-	0	-
+jobctl-status	option	--quiet	-Q	0	-
+jobctl-status	option	--color	-	1	auto|always|never
+jobctl-status	option	--help	-h	0	-
+jobctl-status	option	--version	-V	0	-
+jobctl-submit	operand	kind	-	-	-
+jobctl-submit	option	--queue	-q	1	queue
+jobctl-submit	option	--project	-p	1	project
+jobctl-submit	option	--priority	-	1	-
+jobctl-submit	option	--at	-	1	-
+jobctl-submit	option	--in	-	1	-
+jobctl-submit	option	--unique	-	1	-
+jobctl-submit	option	--on-conflict	-	1	skip|fail|replace
+jobctl-submit	option	--unique-for	-	1	-
+jobctl-submit	option	--after	-	1	job
+jobctl-submit	option	--after-ok	-	1	job
+jobctl-submit	option	--max-attempts	-	1	-
+jobctl-submit	option	--backoff	-	1	-
+jobctl-submit	option	--timeout	-	1	-
+jobctl-submit	option	--hold	-	0	-
+jobctl-submit	option	--args	-	1	file
+jobctl-submit	option	--cwd	-	1	dir
+jobctl-submit	option	--env	-	1	-
+jobctl-submit	option	--lines	-	0	-
+jobctl-submit	option	--null	-0	0	-
+jobctl-submit	option	--jsonl	-	0	-
+jobctl-submit	option	--batch	-	1	-
+jobctl-submit	option	--wait	-	0	-
+jobctl-submit	option	--dry-run	-	0	-
+jobctl-submit	option	--dbname	-d	1	-
+jobctl-submit	option	--json	-	0	-
+jobctl-submit	option	--quiet	-Q	0	-
+jobctl-submit	option	--verbose	-v	0	-
+jobctl-submit	option	--help	-h	0	-
+jobctl-submit	option	--version	-V	0	-
+jobctl-wait	operand	job	-	-	-
+jobctl-wait	option	--any	-	0	-
+jobctl-wait	option	--count	-	1	-
+jobctl-wait	option	--fail-fast	-	0	-
+jobctl-wait	option	--timeout	-	1	-
+jobctl-wait	option	--test	-	0	-
+jobctl-wait	option	--progress	-	0	-
+jobctl-wait	option	--status	-s	1	pending|running|held|completed|failed|cancelled
+jobctl-wait	option	--queue	-q	1	queue
+jobctl-wait	option	--project	-p	1	project
+jobctl-wait	option	--kind	-	1	kind
+jobctl-wait	option	--worker	-	1	-
+jobctl-wait	option	--since	-	1	-
+jobctl-wait	option	--older-than	-	1	-
+jobctl-wait	option	--reason	-	1	-
+jobctl-wait	option	--dbname	-d	1	-
+jobctl-wait	option	--json	-	0	-
+jobctl-wait	option	--quiet	-Q	0	-
+jobctl-wait	option	--verbose	-v	0	-
+jobctl-wait	option	--help	-h	0	-
+jobctl-wait	option	--version	-V	0	-
 jobctl-worker	operand	file	-	-	-
 jobctl-worker	option	--queue	-q	1	queue
 jobctl-worker	option	--all-queues	-	0	-
@@ -89,9 +228,10 @@ jobctl-worker	option	--help	-h	0	-
 jobctl-worker	option	--version	-V	0	-'
 # table: end
 
-# What the words so far say about the database to ask.
+# The first word of each line that jobctl-status prints, of the database that the
+# words so far name.
 _jobctl_ask() {	# JOBCTL-STATUS-ARG...
-	local db=() i
+	local db=() i first
 
 	for ((i = 1; i < ${#words[@]}; i++)); do
 		case ${words[i - 1]}/${words[i]} in
@@ -101,11 +241,14 @@ _jobctl_ask() {	# JOBCTL-STATUS-ARG...
 	done
 	# A word that the shell would still change is not known yet.
 	[[ ${db[1]-} == *[\"\'\\\$\`]* ]] && return
-	PGCONNECT_TIMEOUT=1 jobctl-status "${db[@]}" -Hn 200 "$@" 2>/dev/null </dev/null
+	PGCONNECT_TIMEOUT=1 jobctl-status "${db[@]}" -aHn 200 "$@" 2>/dev/null </dev/null |
+		while read -r first _; do
+			[ "$first" = - ] || echo "$first"
+		done
 }
 
 _jobctl_value() {	# WHAT
-	local head='' IFS=$' \t\n'
+	local head='' what IFS=$' \t\n'
 
 	case $1 in
 	file)
@@ -117,15 +260,13 @@ _jobctl_value() {	# WHAT
 		mapfile -t COMPREPLY < <(compgen -d -- "$cur")
 		;;
 	job)
-		mapfile -t COMPREPLY < <(compgen -W "$(_jobctl_ask -a -o id)" -- "$cur")
+		mapfile -t COMPREPLY < <(compgen -W "$(_jobctl_ask -o id)" -- "$cur")
 		;;
-	queue | kind | project)
+	queue | kind | project | *'|'*)
+		what=${1//|/ }
+		[ "$what" != "$1" ] || what=$(_jobctl_ask --by "$1")
 		[[ $cur != *,* ]] || head=${cur%,*},	# the last of a list
-		mapfile -t COMPREPLY < <(compgen -P "$head" \
-			-W "$(_jobctl_ask -a --by "$1" -o "$1")" -- "${cur##*,}")
-		;;
-	*'|'*)
-		mapfile -t COMPREPLY < <(compgen -W "${1//|/ }" -- "$cur")
+		mapfile -t COMPREPLY < <(compgen -P "$head" -W "$what" -- "${cur##*,}")
 		;;
 	esac
 }
