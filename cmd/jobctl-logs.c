@@ -185,6 +185,7 @@ show(void *ctx, const struct job_run *run, const struct job_piece *p, struct err
 
 	if (!p) {
 		end_run(v);
+		fflush(stdout);		/* what is said comes after what it is said of */
 		if (v->began)
 			cmd_note(&cmd, "attempt %d begins", run->attempt);
 		v->began = true;
@@ -248,8 +249,8 @@ follow(struct pg *db, struct view *v, struct job_follow *f, struct err *e)
 			w.pause_ms = 0;
 	}
 	end_run(v);
-	cmd_note(&cmd, "the job has %s%s",
-		 *f->status == 'c' && f->status[1] == 'a' ? "been " : "", f->status);
+	fflush(stdout);
+	cmd_note(&cmd, "the job %s %s", !strcmp(f->status, "cancelled") ? "was" : "has", f->status);
 	return 0;
 }
 

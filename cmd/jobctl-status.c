@@ -201,7 +201,9 @@ filtered_call(struct pg *db, struct config *cfg, PGresult **res, const char *sql
 	int n;
 
 	memcpy(args, cfg->filter.args, sizeof cfg->filter.args);
-	args[JOB_FILTER_ARGS] = cfg->limit > 0 ? pg_i64(cfg->limit) : pg_null();
+	args[JOB_FILTER_ARGS] = pg_i64(cfg->limit);
+	if (cfg->limit <= 0)
+		args[JOB_FILTER_ARGS].len = -1;
 	n = (cfg->checked ? pg_call : pg_first_call)(db, res, sql, args, NELEM(args), e);
 	cfg->checked = cfg->checked || n >= 0;
 	return n;

@@ -105,7 +105,9 @@ job_list_next(struct pg *db, struct job_list *l, bool first, PGresult **res, str
 	l->page = want;
 	put_select(l, &sql);
 	memcpy(args, l->filter->args, sizeof l->filter->args);
-	args[JOB_FILTER_ARGS] = paged(l) || l->limit ? pg_i64(want) : pg_null();
+	args[JOB_FILTER_ARGS] = pg_i64(want);
+	if (!paged(l) && !l->limit)
+		args[JOB_FILTER_ARGS].len = -1;		/* NULL: no limit */
 	args[JOB_FILTER_ARGS + 1] = pg_uuid(&l->last_id);
 	args[JOB_FILTER_ARGS + 2] = pg_text(l->last_at);
 	n = (first ? pg_first_call : pg_call)(db, res, sql.buf, args, NELEM(args), e);
