@@ -44,7 +44,7 @@ static const struct opt opts[] = {
 	OPT_ROW_INT(0, "to", "VERSION", struct config, to, 0, INT64_MAX,
 		    "stop at VERSION; down: revert all after it, 0 for all there are"),
 	OPT_ROW_MS(0, "lock-timeout", "TIME", struct config, lock_timeout, 0, DAY_MS,
-		   "let a statement wait TIME for a lock, then try again (default 2s, 0: for ever)"),
+		   "let a statement wait TIME for a lock, then retry (default 2s, 0: for ever)"),
 	OPT_ROW_MS(0, "wait-lock", "TIME", struct config, wait_lock, 0, MS_MAX,
 		   "keep trying for TIME to get a lock, ours or a table's (default 60s)"),
 	OPT_ROW_MS(0, "wait-db", "TIME", struct config, wait_db, 0, MS_MAX,
@@ -90,8 +90,8 @@ static const struct cmd cmd = {
 };
 
 enum col {
-	C_SET, C_VERSION, C_NAME, C_KIND, C_STATE, C_APPLIED_AT, C_DURATION, C_TOOL, C_ROLE, C_SHA256,
-	C_FILE_SHA256, C_TRANSACTION, C_STEPS_DONE, C_STEPS, NCOLS
+	C_SET, C_VERSION, C_NAME, C_KIND, C_STATE, C_APPLIED_AT, C_DURATION, C_TOOL, C_ROLE,
+	C_SHA256, C_FILE_SHA256, C_TRANSACTION, C_STEPS_DONE, C_STEPS, NCOLS
 };
 
 static const struct out_col cols[NCOLS] = {
@@ -191,9 +191,9 @@ dir_name(const struct config *cfg)
 	else
 		name = xstrdup(basename(real ? real : (char[]){ "migrations" }));
 	if (!mig_set_name_ok(name))
-		cmd_usage(&cmd, "%s", cfg->sets.n ? "--set: a name is letters, digits, _, - and ., "
-						    "at most 63"
-						  : "the directory's name cannot be a set's: give --set");
+		cmd_usage(&cmd, "%s",
+			  cfg->sets.n ? "--set: a name is letters, digits, _, - and ., at most 63"
+				      : "the directory's name cannot be a set's: give --set");
 	return name;
 }
 
@@ -277,7 +277,9 @@ static void
 print_item(struct out *o, const struct out_col *const *picked, int n, const struct mig_item *it,
 	   const char *state, const char *duration)
 {
-	const struct mig_file *f = !it->files ? NULL : it->reverting ? &it->files->down : &it->files->up;
+	const struct mig_file *f = !it->files	   ? NULL
+				   : it->reverting ? &it->files->down
+						   : &it->files->up;
 	char version[24], done[24], steps[24];
 	const char *cell[NCOLS] = {
 		[C_SET] = it->set->name, [C_NAME] = it->name,
@@ -525,7 +527,8 @@ ask(struct work *w, struct err *e)
 		if (mig_put_rows(&w->db, &w->sets[i], &what, e))
 			return -1;
 	str_put_safe_text(&safe, what.buf, what.len);
-	fprintf(stderr, "This reverts, and drops with all data:\n%sType \"yes\" to go on: ", safe.buf);
+	fprintf(stderr, "This reverts, and drops with all data:\n%sType \"yes\" to go on: ",
+		safe.buf);
 	if (!fgets(answer, sizeof answer, stdin) || strcmp(answer, "yes\n") != 0)
 		return err_set(e, ERR_NO, "nothing was reverted");
 	return 0;
@@ -557,8 +560,8 @@ warn_of_edits(const struct work *w)
 
 		mig_put_label(&label, it);
 		if (it->status == MIG_EDITED)
-			cmd_note(&cmd, "%s was edited since it was applied; what reverts it is taken as "
-				 "it is now", label.buf);
+			cmd_note(&cmd, "%s was edited since it was applied; what reverts it is "
+				 "taken as it is now", label.buf);
 	}
 }
 
@@ -589,7 +592,8 @@ run(struct work *w, struct err *e)
 	if (rc)
 		return rc;
 	if (w->down && w->plan.migrations > asked) {
-		(void)err_set(e, ERR_TEMPFAIL, "another migration ran meanwhile: there is more to revert");
+		(void)err_set(e, ERR_TEMPFAIL,
+			      "another migration ran meanwhile: there is more to revert");
 		err_hint(e, "run it again");
 		return cmd_fail(&cmd, e);
 	}
@@ -633,8 +637,8 @@ main(int argc, char **argv)
 		.to = -1, .lock_timeout = 2000, .wait_lock = 60000, .wait_db = 0,
 	};
 	struct work w = {
-		.cfg = &cfg, .db = PG_INIT, .state = MIG_STATE_INIT, .plan = { .begin = STR(STR_ANY) },
-		.run = MIG_RUN_INIT,
+		.cfg = &cfg, .db = PG_INIT, .state = MIG_STATE_INIT,
+		.plan = { .begin = STR(STR_ANY) }, .run = MIG_RUN_INIT,
 	};
 	const char *verb;
 	struct err e = ERR_INIT;

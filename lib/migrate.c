@@ -24,7 +24,8 @@ static const char look_sql[] =
 
 static const char rows_sql[] =
 	"SELECT set, version, m.name, m.sha256, m.tool_version, m.role, m.drops,"
-	" pg_catalog.to_char(m.applied_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"'),"
+	" pg_catalog.to_char(m.applied_at AT TIME ZONE 'UTC',"
+	"  'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"'),"
 	" pg_catalog.round(m.duration_ms / 1000.0, 3),"
 	" s.direction = 'down', s.shas, s.open"
 	" FROM jobctl.schema_migrations m"
@@ -194,7 +195,8 @@ compare(struct mig_state *st, const struct mig_set *set)
 			break;
 		if (f && f->version > v)
 			f = NULL;
-		it = new_item(st, set, f ? f->version : v, f ? f->name : pg_get(st->rows, row, ROW_NAME));
+		it = new_item(st, set, f ? f->version : v,
+			      f ? f->name : pg_get(st->rows, row, ROW_NAME));
 		it->files = f;
 		more = more && it->version == v;
 		if (more)
@@ -307,7 +309,7 @@ describe(const struct mig_item *it, struct err *e)
 			(void)err_set(e, ERR_DATA, "%s was edited since it was applied "
 				      "(SHA-256 was %.12s, is %.12s)",
 				      label.buf, it->sha256, it->files->up.sha256);
-		err_hint(e, "put the file back as it was and write a new migration for the change");
+		err_hint(e, "put the file back, and write a new migration for the change");
 		break;
 	case MIG_OUT_OF_ORDER:
 		(void)err_set(e, ERR_DATA, "%s is not applied, though a later one is", label.buf);
@@ -332,7 +334,8 @@ mig_state_problems(const struct mig_state *st, bool allow_out_of_order, struct m
 	for (size_t i = 0; i < st->n; i++) {
 		const struct mig_item *it = &st->v[i];
 
-		if (it->status == MIG_NEWER || it->status == MIG_MISSING || it->status == MIG_EDITED ||
+		if (it->status == MIG_NEWER || it->status == MIG_MISSING ||
+		    it->status == MIG_EDITED ||
 		    (it->status == MIG_OUT_OF_ORDER && !allow_out_of_order) ||
 		    (it->status == MIG_INTERRUPTED && it->reverting))
 			describe(it, mig_problem(p));

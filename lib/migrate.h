@@ -51,7 +51,7 @@ struct mig_state {
 	struct mig_item *v;	/* set by set; in a set by version, the api last */
 	size_t n;
 	PGresult *rows;
-	PGresult *invalid;	/* indexes that an open step may have left: set, version, name, quoted name */
+	PGresult *invalid;	/* indexes an open step may have left: set, version, name, quoted */
 };
 #define MIG_STATE_INIT { .exists = false }
 
@@ -64,7 +64,7 @@ void mig_state_free(struct mig_state *st);
 size_t mig_state_problems(const struct mig_state *st, bool allow_out_of_order,
 			  struct mig_problems *p);
 
-/* What `status` exits with: 0 current, ERR_NO pending, ERR_DATA edited or missing, ERR_SCHEMA newer. */
+/* What `status` exits with: ERR_NO for pending, ERR_DATA edited or missing, ERR_SCHEMA newer. */
 enum err_kind mig_state_verdict(const struct mig_state *st);
 
 /* Whether the item has a row, and whether `up` has something to do for it. */
@@ -75,7 +75,8 @@ bool mig_is_due(const struct mig_item *it);
  * For a question before it all goes: the larger tables of the schema that a set
  * is named after, "rows in jobctl.jobs: about 1200", a line each.
  */
-int mig_put_rows(struct pg *db, const struct mig_set *set, struct str *s, struct err *e) MUSTCHECK;
+int mig_put_rows(struct pg *db, const struct mig_set *set, struct str *s,
+		 struct err *e) MUSTCHECK;
 
 /* "jobctl 0001_tenancy", or "jobctl api". */
 void mig_put_label(struct str *s, const struct mig_item *it);

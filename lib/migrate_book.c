@@ -128,8 +128,10 @@ void
 mig_book_put_step_done(struct str *s, const char *set, int64_t version, const char *direction,
 		       size_t step)
 {
-	str_putf(s, "UPDATE jobctl.schema_migration_steps SET finished_at = pg_catalog.clock_timestamp()\n"
-		    " WHERE set = '%s' AND version = %" PRId64 " AND direction = '%s' AND step = %zu;\n",
+	str_putf(s, "UPDATE jobctl.schema_migration_steps\n"
+		    "\tSET finished_at = pg_catalog.clock_timestamp()\n"
+		    " WHERE set = '%s' AND version = %" PRId64
+		    " AND direction = '%s' AND step = %zu;\n",
 		 set, version, direction, step);
 }
 

@@ -13,7 +13,8 @@
 
 /* A session as one line of text; another user's statement may be hidden from us. */
 #define SESSION_TEXT \
-	"pg_catalog.format('pid %s (user %s, application \"%s\", client %s, connected since %s), %s'," \
+	"pg_catalog.format(" \
+	" 'pid %s (user %s, application \"%s\", client %s, connected since %s), %s'," \
 	" a.pid, a.usename, a.application_name," \
 	" coalesce(pg_catalog.host(a.client_addr), 'local')," \
 	" pg_catalog.to_char(a.backend_start AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"')," \
@@ -46,8 +47,8 @@ mig_check_session(struct mig_run *m, struct err *e)
 	if (pg_call(m->db, &res, look_sql, PG_NOARGS, e) < 0)
 		return -1;
 	if (pg_get_i64(res, 0, 0) != PQbackendPID(m->db->conn)) {
-		(void)err_set(e, ERR_CONFIG, "the connection goes through a pooler, where the lock of a "
-			      "migration can be left behind on a session that others use");
+		(void)err_set(e, ERR_CONFIG, "the connection goes through a pooler, where the "
+			      "lock of a migration can stay behind on a session that others use");
 		err_hint(e, "connect to the server itself: give -d with its own host and port");
 		return -1;
 	}
@@ -117,7 +118,8 @@ mig_lock(struct mig_run *m, struct err *e)
 			return -1;
 		}
 		if (!mig_backoff(m, attempt < 3 ? attempt : 3, deadline))
-			return err_set(e, ERR_TEMPFAIL, "interrupted while waiting for another migration");
+			return err_set(e, ERR_TEMPFAIL,
+				       "interrupted while waiting for another migration");
 	}
 }
 
@@ -133,7 +135,8 @@ mig_watch(struct mig_run *m)
 		return;
 	}
 	m->watch.call_ms = 1000;
-	if (pg_call(&m->watch, &res, blocker_sql, PG_ARGS(pg_i32(PQbackendPID(m->db->conn))), &e) < 0)
+	if (pg_call(&m->watch, &res, blocker_sql, PG_ARGS(pg_i32(PQbackendPID(m->db->conn))),
+		    &e) < 0)
 		pg_close(&m->watch);
 	else if (PQntuples(res)) {
 		strncpy(m->blocker, pg_get(res, 0, 0), sizeof m->blocker - 1);

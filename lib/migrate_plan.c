@@ -114,7 +114,8 @@ put_settings(struct gen *g, struct str *s, bool transaction)
 	const char *set = transaction ? "SET LOCAL" : "SET";
 
 	/* What runs without a transaction waits for all others: it cannot be in a hurry. */
-	str_putf(s, "%s lock_timeout = %" PRId64 ";\n", set, transaction ? g->goal->lock_timeout : 0);
+	str_putf(s, "%s lock_timeout = %" PRId64 ";\n", set,
+		 transaction ? g->goal->lock_timeout : 0);
 	if (g->st->search_path)
 		str_putf(s, "%s search_path = %s;\n", set,
 			 *g->st->search_path ? g->st->search_path : "''");
@@ -147,15 +148,10 @@ add_drops(struct gen *g)
 
 	c->api = g->api;
 	for (size_t end = strlen(all); end;) {
-		size_t start = end;
-		AUTOFREE char *what = NULL;
+		AUTOFREE char *what = mig_prev_line(all, &end);
 
-		while (start && all[start - 1] != '\n')
-			start--;
-		what = xstrndup(all + start, end - start);
 		mig_put_drop(&c->sql, what, false);
 		str_puts(&c->sql, ";\n");
-		end = start ? start - 1 : 0;
 	}
 	g->drops_batch = g->plan->n - 1;
 	g->drops_chunk = g->plan->v[g->drops_batch].n - 1;
@@ -228,11 +224,13 @@ add_carcasses(struct gen *g, const struct mig_item *it, const char *step)
 	for (int i = 0; r && i < PQntuples(r); i++)
 		if (!strcmp(pg_get(r, i, 0), g->set->name) && pg_get_i64(r, i, 1) == it->version &&
 		    strstr(step, pg_get(r, i, 2)))
-			str_putf(own(g), "DROP INDEX CONCURRENTLY IF EXISTS %s;\n", pg_get(r, i, 3));
+			str_putf(own(g), "DROP INDEX CONCURRENTLY IF EXISTS %s;\n",
+				 pg_get(r, i, 3));
 }
 
 static void
-add_steps(struct gen *g, const struct mig_item *it, const struct mig_file *f, const char *direction)
+add_steps(struct gen *g, const struct mig_item *it, const struct mig_file *f,
+	  const char *direction)
 {
 	bool again = it->status == MIG_INTERRUPTED && it->reverting == (direction[0] == 'd');
 
@@ -406,8 +404,8 @@ down_set(struct gen *g, struct err *e)
 			continue;
 		if (!it->files) {
 			(void)err_set(e, it->status == MIG_NEWER ? ERR_SCHEMA : ERR_DATA,
-				      "%s %04" PRId64 "_%s cannot be reverted: there is no file for it",
-				      g->set->name, it->version, it->name);
+				      "%s %04" PRId64 "_%s cannot be reverted: there is no "
+				      "file for it", g->set->name, it->version, it->name);
 			err_hint(e, "use the program, or the files, that applied it");
 			return -1;
 		}
@@ -497,8 +495,8 @@ mig_plan_make(struct mig_plan *ret, const struct mig_state *st, const struct mig
 
 	for (size_t i = 0; goal->to_given && goal->to && i < nsets; i++)
 		if (!mig_set_find(&sets[i], goal->to))
-			return err_set(e, ERR_NOINPUT, "set %s has no version %" PRId64, sets[i].name,
-				       goal->to);
+			return err_set(e, ERR_NOINPUT, "set %s has no version %" PRId64,
+				       sets[i].name, goal->to);
 	str_puts(&plan.begin, "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;\n");
 	put_settings(&g, &plan.begin, true);
 	if (goal->down)

@@ -29,7 +29,7 @@ struct mig_chunk {
 	enum mig_chunk_kind kind;
 	struct str sql;			/* all but MIG_SCRIPT */
 	const struct mig_file *file;	/* MIG_SCRIPT, and MIG_CHECK of a file: where errors are */
-	const char *proves;		/* MIG_CHECK: what is wrong if it fails; NULL: it says so itself */
+	const char *proves;		/* MIG_CHECK: what is wrong if it fails; NULL: it says */
 	struct mig_span span;		/* MIG_SCRIPT: the part of the file */
 	const struct mig_item *begins;	/* what this is the beginning of, */
 	const struct mig_item *ends;	/* and the end */

@@ -88,7 +88,8 @@ error_line(const struct mig_chunk *c, const PGresult *res, size_t done)
 static enum err_kind
 script_kind(const struct err *e)
 {
-	if (e->kind == ERR_SCHEMA || (e->kind == ERR_SOFTWARE && strncmp(e->sqlstate, "XX", 2) != 0))
+	if (e->kind == ERR_SCHEMA ||
+	    (e->kind == ERR_SOFTWARE && strncmp(e->sqlstate, "XX", 2) != 0))
 		return ERR_DATA;
 	return e->kind;
 }
@@ -119,7 +120,8 @@ chunk_error(struct mig_run *m, const struct mig_chunk *c, const PGresult *res, s
 			memcpy(e->hint, raw.hint, sizeof e->hint);
 	}
 	if (e->kind == ERR_NOPERM && !e->hint[0])
-		err_hint(e, "connect as the owner of the database or of what is changed");
+		err_hint(e, "connect as the owner of the database, with CREATEROLE if roles are "
+			    "to be made");
 	return -1;
 }
 
@@ -154,8 +156,8 @@ exec(struct mig_run *m, const char *sql, const struct mig_chunk *c, struct err *
 		case PGRES_COPY_OUT:
 		case PGRES_COPY_BOTH:
 			pg_close(m->db);	/* which takes everything back */
-			return err_set(e, ERR_DATA, "%s: COPY to or from the client cannot be part of "
-				       "a migration", c && c->file ? c->file->path : "?");
+			return err_set(e, ERR_DATA, "%s: COPY to or from the client cannot be "
+				       "part of a migration", c && c->file ? c->file->path : "?");
 		default:
 			if (!failed)
 				(void)chunk_error(m, c, res, done, e);
@@ -166,12 +168,13 @@ exec(struct mig_run *m, const char *sql, const struct mig_chunk *c, struct err *
 	return failed ? -1 : 0;
 }
 
+/* Whether the set's own files make it too. */
 static bool
-is_line_of(const char *line, size_t n, const struct mig_set *set)
+is_made_by(const struct mig_set *set, const char *what)
 {
 	for (size_t i = 0; i < set->napi; i++)
 		for (size_t d = 0; d < set->api[i].ndrops; d++)
-			if (strlen(set->api[i].drops[d]) == n && !memcmp(set->api[i].drops[d], line, n))
+			if (!strcmp(set->api[i].drops[d], what))
 				return true;
 	return false;
 }
@@ -186,19 +189,15 @@ drop_what_goes(struct mig_run *m, const struct mig_chunk *c, const struct err *w
 	const char *all = c->api->drops;
 
 	for (size_t end = strlen(all); end;) {
-		size_t start = end;
-		AUTOFREE char *what = NULL;
+		AUTOFREE char *what = mig_prev_line(all, &end);
 		AUTOSTR sql = STR(STR_ANY);
 
-		while (start && all[start - 1] != '\n')
-			start--;
-		what = xstrndup(all + start, end - start);
 		str_puts(&sql, "SAVEPOINT jobctl_drop;\n");
 		mig_put_drop(&sql, what, false);
 		if (exec(m, sql.buf, NULL, e)) {
 			if (strcmp(e->sqlstate, "2BP01") != 0)
 				return -1;
-			if (!is_line_of(what, strlen(what), c->api->set)) {
+			if (!is_made_by(c->api->set, what)) {
 				*e = *why;
 				return -1;
 			}
@@ -206,7 +205,6 @@ drop_what_goes(struct mig_run *m, const struct mig_chunk *c, const struct err *w
 				return -1;
 			m->kept = true;
 		}
-		end = start ? start - 1 : 0;
 	}
 	return 0;
 }
@@ -340,8 +338,7 @@ watch_client(struct mig_run *m)
 {
 	struct err e;
 
-	(void)exec(m, "SELECT pg_catalog.set_config('client_connection_check_interval', '2s', false)",
-		   NULL, &e);		/* not every platform can */
+	(void)exec(m, "SET client_connection_check_interval = '2s'", NULL, &e);	/* if it can */
 }
 
 static int
@@ -375,7 +372,8 @@ run_batch(struct mig_run *m, const struct mig_plan *plan, const struct mig_batch
 }
 
 static bool
-worth_another_try(struct mig_run *m, const struct mig_batch *b, int64_t deadline, const struct err *e)
+worth_another_try(struct mig_run *m, const struct mig_batch *b, int64_t deadline,
+		  const struct err *e)
 {
 	return b->transaction && !m->stopped && m->db->conn &&
 	       PQstatus(m->db->conn) == CONNECTION_OK && now_ms() < deadline &&
@@ -400,8 +398,8 @@ give_up(struct mig_run *m, const struct mig_batch *b, struct err *e)
 	if (m->stopped)
 		return interrupted(b, e);
 	if (!strcmp(last.sqlstate, "55P03")) {
-		(void)err_set(e, ERR_TEMPFAIL, "%s%s%s", last.msg, m->blocker[0] ? ": held by " : "",
-			      m->blocker);
+		(void)err_set(e, ERR_TEMPFAIL, "%s%s%s", last.msg,
+			      m->blocker[0] ? ": held by " : "", m->blocker);
 		memcpy(e->sqlstate, last.sqlstate, sizeof e->sqlstate);
 		err_hint(e, "end that session or wait for it; see --lock-timeout and --wait-lock");
 	}
@@ -429,7 +427,8 @@ mig_run(struct mig_run *m, const struct mig_plan *plan, struct err *e)
 
 			if (!worth_another_try(m, b, deadline, e))
 				return give_up(m, b, e);
-			str_putf(&why, "%s%s%s", e->msg, m->blocker[0] ? ": held by " : "", m->blocker);
+			str_putf(&why, "%s%s%s", e->msg, m->blocker[0] ? ": held by " : "",
+				 m->blocker);
 			say(m, MIG_EV_RETRY, why.buf);
 			if (!mig_backoff(m, attempt, deadline))
 				return give_up(m, b, e);

@@ -30,7 +30,7 @@ struct mig_event {
 
 struct mig_run {
 	struct pg *db;
-	const char *app, *dbname;	/* as given to pg_connect(): a second session sees who blocks us */
+	const char *app, *dbname;	/* for pg_connect(): a second session sees who blocks us */
 	int stop_fd;			/* when it becomes readable, stop; -1: nothing does */
 	int64_t lock_timeout;		/* milliseconds a statement waits for a lock; 0: for ever */
 	int64_t wait_lock;		/* how long to go on trying, for our lock and for tables */
@@ -44,7 +44,7 @@ struct mig_run {
 	struct pg watch;
 	int64_t watch_at, watch_every;
 	char blocker[400];
-	struct mig_begun {		/* what is under way: begun, and perhaps ended, not committed */
+	struct mig_begun {		/* what is under way: perhaps ended, not committed */
 		const struct mig_item *item;
 		int64_t at, ms;
 		bool ended;

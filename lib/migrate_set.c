@@ -138,8 +138,8 @@ check_statements(const struct mig_file *f, struct err *e)
 	for (size_t i = 0; i < st.n && !rc; i++) {
 		if (!mig_is_transaction_control(&st.v[i]))
 			continue;
-		rc = err_set(e, ERR_DATA, "line %d: %s: a migration runs in one transaction with its "
-			     "bookkeeping and cannot begin or end one",
+		rc = err_set(e, ERR_DATA, "line %d: %s: a migration runs in one transaction with "
+			     "its bookkeeping and cannot begin or end one",
 			     mig_line_of_byte(f->text, st.v[i].start), st.v[i].word[0]);
 		err_hint(e, "take the statement out, or see \"-- jobctl: no-transaction\" in "
 			    "jobctl-migrate(1)");
@@ -215,6 +215,19 @@ drop_kind(const char *what)
 	return NULL;
 }
 
+char *
+mig_prev_line(const char *all, size_t *end)
+{
+	size_t start = *end;
+	char *line;
+
+	while (start && all[start - 1] != '\n')
+		start--;
+	line = xstrndup(all + start, *end - start);
+	*end = start ? start - 1 : 0;
+	return line;
+}
+
 void
 mig_put_drop(struct str *s, const char *what, bool strict)
 {
@@ -285,7 +298,8 @@ add_api(struct mig_set *set, const char *file, const char *path, const char *raw
 	if (h.drop_seen)
 		return;
 	(void)err_set(&e, ERR_DATA, "%s: does not say how to remove what it makes", path);
-	err_hint(&e, "begin the file with \"-- drop: FUNCTION name(types)\" or \"-- drop: VIEW name\"");
+	err_hint(&e, "begin the file with \"-- drop: FUNCTION name(types)\" or "
+		     "\"-- drop: VIEW name\"");
 fail:
 	*mig_problem(p) = e;
 }
@@ -323,8 +337,10 @@ check_pairs(const struct mig_set *set, struct mig_problems *p)
 		const struct mig_version *v = &set->v[i], *last = i ? v - 1 : NULL;
 
 		if (!v->up.path)
-			(void)err_set(mig_problem(p), ERR_DATA, "%s: there is no %04" PRId64 "_%s.up.sql",
-				      v->down.path ? v->down.path : v->verify.path, v->version, v->name);
+			(void)err_set(mig_problem(p), ERR_DATA,
+				      "%s: there is no %04" PRId64 "_%s.up.sql",
+				      v->down.path ? v->down.path : v->verify.path,
+				      v->version, v->name);
 		else if (!v->down.path)
 			(void)err_set(mig_problem(p), ERR_DATA,
 				      "%s: there is no %04" PRId64 "_%s.down.sql", v->up.path,
@@ -457,7 +473,7 @@ by_bytes(const struct dirent **a, const struct dirent **b)
 	return strcmp((*a)->d_name, (*b)->d_name);
 }
 
-/* The .sql files of a directory, read as files of the set named with prefix; -1 if it cannot be listed. */
+/* The .sql files of a directory, with the prefix that says which; -1 if it cannot be listed. */
 static int
 read_dir(struct mig_set *set, const char *dir, const char *prefix, struct mig_problems *p)
 {

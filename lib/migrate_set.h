@@ -80,6 +80,12 @@ int64_t mig_set_head(const struct mig_set *set);
 /* Whether a set can have this name: letters, digits, "_", "-" and ".", at most 63. */
 bool mig_set_name_ok(const char *name);
 
+/*
+ * What an api made is recorded a line each; it goes the other way round.  The
+ * line of all that ends at *end, which moves to the end of the one before; yours.
+ */
+char *mig_prev_line(const char *all, size_t *end) MUSTCHECK;
+
 /* "VIEW jobctl.job" as DROP VIEW IF EXISTS jobctl.job (without IF EXISTS if strict). */
 struct str;
 void mig_put_drop(struct str *s, const char *what, bool strict);

@@ -372,13 +372,15 @@ directive(const char *p, const char *eol, size_t *n)
 	static const char *const parts[] = { "--", "jobctl:" };
 
 	for (size_t i = 0; i <= NELEM(parts); i++) {
+		size_t len = i < NELEM(parts) ? strlen(parts[i]) : 0;
+
 		while (p < eol && (*p == ' ' || *p == '\t'))
 			p++;
-		if (i == NELEM(parts))
+		if (!len)
 			break;
-		if ((size_t)(eol - p) < strlen(parts[i]) || memcmp(p, parts[i], strlen(parts[i])) != 0)
+		if ((size_t)(eol - p) < len || memcmp(p, parts[i], len) != 0)
 			return NULL;
-		p += strlen(parts[i]);
+		p += len;
 	}
 	while (eol > p && (eol[-1] == ' ' || eol[-1] == '\t'))
 		eol--;
@@ -408,13 +410,14 @@ mig_directives(const char *text, size_t len, bool *no_transaction, struct err *e
 		if (d && is_word(d, n, "no-transaction") && head)
 			none = true;
 		else if (d && is_word(d, n, "no-transaction"))
-			return err_set(e, ERR_DATA, "line %d: \"-- jobctl: no-transaction\" belongs "
-				       "in the comment the file begins with", line);
+			return err_set(e, ERR_DATA, "line %d: \"-- jobctl: no-transaction\" "
+				       "belongs in the comment the file begins with", line);
 		else if (d && is_word(d, n, "step") && !none)
 			return err_set(e, ERR_DATA, "line %d: only a file that begins with "
 				       "\"-- jobctl: no-transaction\" has steps", line);
 		else if (d && !is_word(d, n, "step"))
-			return err_set(e, ERR_DATA, "line %d: unknown directive \"-- jobctl: %.*s\"",
+			return err_set(e, ERR_DATA,
+				       "line %d: unknown directive \"-- jobctl: %.*s\"",
 				       line, n > 60 ? 60 : (int)n, d);
 		if (p < eol && strncmp(p, "--", 2) != 0)
 			head = false;
@@ -425,8 +428,8 @@ mig_directives(const char *text, size_t len, bool *no_transaction, struct err *e
 
 /* Add the piece if it has a statement; more than one, or none where one must be, is an error. */
 static int
-add_step(const char *text, size_t start, size_t end, struct mig_span **v, size_t *n, bool may_be_empty,
-	 struct err *e)
+add_step(const char *text, size_t start, size_t end, struct mig_span **v, size_t *n,
+	 bool may_be_empty, struct err *e)
 {
 	struct mig_stmts st;
 	int rc = 0;

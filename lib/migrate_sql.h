@@ -53,7 +53,7 @@ bool mig_is_transaction_control(const struct mig_stmt *s);
  * them.  Stops and returns what fn returns if that is not 0.
  */
 int mig_headers(const char *text, size_t len,
-		int (*fn)(void *ctx, const char *key, size_t nkey, const char *value, size_t nvalue),
+		int (*fn)(void *ctx, const char *key, size_t nkey, const char *value, size_t n),
 		void *ctx);
 
 /*
@@ -73,7 +73,8 @@ struct mig_span {
  * lines "-- jobctl: step".  *v is yours.  ERR_DATA if one has not exactly one
  * statement; what comes before the first such line may be empty of them.
  */
-int mig_steps(const char *text, size_t len, struct mig_span **v, size_t *n, struct err *e) MUSTCHECK;
+int mig_steps(const char *text, size_t len, struct mig_span **v, size_t *n,
+	      struct err *e) MUSTCHECK;
 
 /* -1, 0, 1: program versions compared by their numbers, "0.10.0" after "0.9". */
 int mig_version_cmp(const char *a, const char *b);

@@ -575,6 +575,37 @@ is_running() {	# PATTERN
 	[ "$(tables)" = "before one quick two" ]
 }
 
+@test "killed at any moment, and run again, it comes to the same end" {
+	local i kills=0
+
+	for i in 1 2 3 4 5 6; do
+		put "000${i}_t" "CREATE TABLE t$i (id int); SELECT pg_sleep(0.02); INSERT INTO t$i VALUES ($i);" \
+			"DROP TABLE t$i;"
+	done
+	put 0007_steps "-- jobctl: no-transaction
+CREATE INDEX CONCURRENTLY IF NOT EXISTS a ON t1 (id);
+-- jobctl: step
+CREATE INDEX CONCURRENTLY IF NOT EXISTS b ON t2 (id);
+-- jobctl: step
+CREATE INDEX CONCURRENTLY IF NOT EXISTS c ON t3 (id);" "DROP INDEX IF EXISTS a, b, c;"
+	api f $'-- drop: FUNCTION f()\nCREATE FUNCTION f() RETURNS int LANGUAGE sql AS \'SELECT 1\';'
+	for i in 5 20 30 40 50 60 80 100 120 150; do
+		start_mig up
+		sleep "0.$(printf '%03d' "$i")"	# the moment: anything may be going on
+		kill -9 "$STARTED_PID" 2>/dev/null || break
+		kills=$((kills + 1))
+	done
+	[ "$kills" -gt 2 ]
+	run -0 mig up
+	[ "$(applied)" = "0 1 2 3 4 5 6 7" ]
+	[ "$(sql "SELECT count(*) FROM pg_index WHERE indexrelid::regclass::text IN ('a', 'b', 'c')
+	          AND indisvalid")" = 3 ]
+	[ "$(sql "SELECT (SELECT count(*) FROM t1) + (SELECT count(*) FROM t2) + (SELECT count(*) FROM t6)")" = 3 ]
+	[ "$(sql "SELECT f()")" = 1 ]
+	run -0 mig down --to 0 --yes
+	[ "$(leftovers)" = "" ]
+}
+
 @test "the server going away is 69 and nothing is half done" {
 	local status=0
 
