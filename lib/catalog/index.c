@@ -1,0 +1,527 @@
+/*
+ * index.c - finding out what changed, reading it, storing it
+ */
+#include "catalog/index.h"
+
+#include <errno.h>
+#include <openssl/evp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "catalog/store.h"
+#include "catalog/text.h"
+#include "catalog/tree.h"
+#include "catalog/words.h"
+
+enum {
+	WORDS_BYTES = 512 * 1024,	/* of a file's word list; a tsvector holds 1 MB */
+	PATH_BYTES = 2000,		/* a btree entry holds 2,704 */
+	TICK_US = 20000,
+	COARSE_US = 2000000,
+	HASH_BYTES = 32,
+};
+
+struct digest {
+	unsigned char b[HASH_BYTES];
+};
+
+/* In the temporary file: a file to look into, its path after it. */
+struct item {
+	int64_t size;
+	struct digest hash;	/* of what is stored */
+	bool known, has_hash;
+	uint16_t len;		/* of the path */
+};
+
+/* So much of a path's SHA-256 that two paths of a tree will not share it. */
+struct seen {
+	unsigned char b[16];
+};
+
+struct indexer {
+	struct index_job *job;
+	struct tree tree;
+	struct run run;
+	FILE *todo;
+	int64_t ntodo;
+	struct seen *seen;
+	size_t nseen, seen_cap;
+	int64_t nlisted;
+	int64_t known;		/* of the listed files, as many as are stored */
+	struct str names;	/* of the files listed but not yet asked about, each ended by NUL */
+	int64_t *sizes;
+	EVP_MD_CTX *md;
+	char *buf;
+	size_t buf_cap;
+	struct str text, path;
+	struct words words;
+	struct chunker chunker;
+};
+
+static int
+sha256(struct indexer *x, const void *p, size_t n, struct digest *d, struct err *e)
+{
+	if (EVP_DigestInit_ex(x->md, EVP_sha256(), NULL) && EVP_DigestUpdate(x->md, p, n) &&
+	    EVP_DigestFinal_ex(x->md, d->b, NULL))
+		return 0;
+	return err_set(e, ERR_SOFTWARE, "SHA-256 failed");
+}
+
+static int64_t
+time_us(const struct timespec *t)
+{
+	return (int64_t)t->tv_sec * 1000000 + t->tv_nsec / 1000;
+}
+
+static void
+note_unreadable(struct indexer *x, const char *path, size_t n)
+{
+	str_add(&x->job->unreadable, path, n);
+	str_putc(&x->job->unreadable, '\n');
+	x->job->stats.unreadable++;
+}
+
+static void
+say(struct indexer *x, const char *text)
+{
+	snprintf(x->job->said, sizeof x->job->said, "%s", text);
+	if (x->job->message)
+		x->job->message(x->job->ctx, x->job->said);
+}
+
+static void
+report(struct indexer *x, int64_t done)
+{
+	struct index_stats *st = &x->job->stats;
+
+	st->indexed = x->run.files;
+	st->chunks = x->run.chunks;
+	st->deleted = x->run.deleted;
+	if (x->job->progress)
+		x->job->progress(x->job->ctx, done, x->ntodo, st);
+}
+
+static int
+put_todo(struct indexer *x, const char *path, int64_t size, bool known, const char *hash,
+	 struct err *e)
+{
+	struct item it = { .size = size, .known = known, .len = (uint16_t)strlen(path) };
+
+	for (int i = 0; hash && i < HASH_BYTES; i++) {
+		unsigned int byte = 0;
+
+		it.has_hash = sscanf(hash + 2 * i, "%2x", &byte) == 1;
+		it.hash.b[i] = (unsigned char)byte;
+	}
+	x->ntodo++;
+	if (fwrite(&it, sizeof it, 1, x->todo) != 1 || fwrite(path, 1, it.len, x->todo) != it.len)
+		return err_sys(e, ERR_IO, "cannot write a temporary file");
+	return 0;
+}
+
+static int
+begin(struct indexer *x, struct err *e)
+{
+	struct index_job *job = x->job;
+
+	if (run_begin(&x->run, job->project, job->repo_path, job->repo_name, job->force,
+		      job->wait_ms, e))
+		return -1;
+	job->repository = x->run.repository;
+	return 0;
+}
+
+/* Ask about the files listed since the last time; those that differ are put to do. */
+static int
+ask(struct indexer *x, struct err *e)
+{
+	const char *name = x->names.buf;
+	int listed = x->run.list.nfiles, rows, at = 0;
+	PG_RES res = NULL;
+
+	if (!listed)
+		return 0;
+	if (!x->run.begun && begin(x, e))
+		return -1;
+	rows = run_diff(&x->run, &res, e);
+	if (rows < 0)
+		return -1;
+	x->known += listed;
+	for (int i = 0; i < rows; i++) {
+		int place = (int)pg_get_i64(res, i, 0) - 1;
+		bool known = pg_get_bool(res, i, 1);
+
+		for (; at < place; at++)
+			name += strlen(name) + 1;
+		x->known -= !known;
+		if (pg_get_bool(res, i, 2)) {
+			x->job->stats.binary++;
+			x->job->stats.files--;
+		} else if (put_todo(x, name, x->sizes[at], known, pg_get_or_null(res, i, 3), e)) {
+			return -1;
+		}
+	}
+	str_reset(&x->names);
+	return 0;
+}
+
+static int
+remember(struct indexer *x, const char *stored, struct err *e)
+{
+	struct digest d;
+
+	if (x->nseen == x->seen_cap) {
+		x->seen_cap = x->seen_cap ? x->seen_cap * 2 : 4096;
+		x->seen = xreallocarray(x->seen, x->seen_cap, sizeof *x->seen);
+	}
+	if (sha256(x, stored, strlen(stored), &d, e))
+		return -1;
+	memcpy(x->seen[x->nseen++].b, d.b, sizeof x->seen->b);
+	return 0;
+}
+
+static int
+found(void *ctx, const char *path, const struct stat *st, struct err *e)
+{
+	struct indexer *x = ctx;
+
+	str_reset(&x->path);
+	text_put_path(&x->path, path);
+	if (x->path.len > PATH_BYTES) {
+		x->job->stats.other++;
+		return 0;
+	}
+	x->nlisted++;
+	if (st && st->st_size > x->job->max_size) {
+		x->job->stats.large++;	/* one that was stored is found to be gone */
+		return 0;
+	}
+	if (remember(x, x->path.buf, e))
+		return -1;
+	x->job->stats.files++;
+	x->sizes[x->run.list.nfiles] = st ? st->st_size : 0;
+	str_add(&x->names, path, strlen(path) + 1);
+	run_list_add(&x->run, x->path.buf, st ? st->st_size : 0, st ? time_us(&st->st_mtim) : NEVER);
+	return x->run.list.nfiles < STORE_LIST ? 0 : ask(x, e);
+}
+
+static int
+scan(struct indexer *x, struct err *e)
+{
+	struct index_stats *st = &x->job->stats;
+
+	if (tree_list(&x->tree, found, x, e) || ask(x, e))
+		return -1;
+	st->other += x->tree.others;
+	memcpy(x->job->commit, x->tree.commit, sizeof x->job->commit);
+	for (const char *z = x->tree.closed_names.buf; *z; z += strcspn(z, "\n") + 1)
+		note_unreadable(x, z, strcspn(z, "\n"));
+	if (x->nlisted) {
+		/* with only large ones there was nothing to ask */
+		return x->run.begun ? 0 : begin(x, e);
+	}
+	(void)err_set(e, ERR_DATA, "there are no files to index in %s", x->job->repo_path);
+	if (*x->tree.commit)
+		err_hint(e, "git ignores whatever is in there");
+	else
+		err_hint(e, "the directory is empty, or all of it is ignored");
+	return -1;
+}
+
+static int
+by_bytes(const void *a, const void *b)
+{
+	return memcmp(a, b, sizeof(struct seen));
+}
+
+/* Forget the stored files that were not listed. */
+static int
+find_gone(struct indexer *x, struct err *e)
+{
+	int64_t stored = run_count(&x->run, e);
+	AUTOFREE char *after = NULL;
+	int rows = STORE_LIST;
+
+	if (stored < 0)
+		return -1;
+	/* what git could not read it did not list: that is no sign of being gone */
+	if (stored <= x->known || x->tree.closed)
+		return 0;
+	qsort(x->seen, x->nseen, sizeof *x->seen, by_bytes);
+	while (rows == STORE_LIST) {
+		PG_RES res = NULL;
+
+		rows = run_paths(&x->run, &res, after, e);
+		if (rows < 0)
+			return -1;
+		for (int i = 0; i < rows; i++) {
+			const char *path = pg_get(res, i, 0);
+			struct digest d;
+
+			if (sha256(x, path, strlen(path), &d, e))
+				return -1;
+			if (!bsearch(d.b, x->seen, x->nseen, sizeof *x->seen, by_bytes) &&
+			    run_forget(&x->run, path, e))
+				return -1;
+		}
+		free(after);
+		after = rows ? xstrdup(pg_get(res, rows - 1, 0)) : NULL;
+	}
+	return run_flush(&x->run, e);
+}
+
+/* What a run is called before its files are read. */
+static void
+announce(struct indexer *x)
+{
+	AUTOSTR s = STR(70);
+	int64_t n = x->ntodo + x->run.deleted;
+
+	if (!x->run.indexed)
+		str_puts(&s, "full index");
+	else if (x->job->force || x->run.redo)
+		str_puts(&s, "forced re-index");
+	else if (n)
+		str_putf(&s, "incremental update with %lld files", (long long)n);
+	else
+		str_puts(&s, "up to date");
+	say(x, s.buf);
+}
+
+/*
+ * A file written in the clock tick in which it is read could be written again
+ * without its time changing.  Its time is then stored as a bit earlier, so that
+ * the next run looks into it.
+ */
+static int64_t
+time_to_store(const struct stat *st)
+{
+	int64_t t = time_us(&st->st_mtim), now;
+	struct timespec ts;
+
+	clock_gettime(CLOCK_REALTIME, &ts);
+	now = time_us(&ts);
+	/* some filesystems count in whole or even seconds */
+	if (now - t < (st->st_mtim.tv_nsec ? TICK_US : COARSE_US) && t - now < COARSE_US)
+		return t - 1;
+	return t;
+}
+
+/* Read up to max + 1 bytes; how many, or -1. */
+static ssize_t
+read_file(struct indexer *x, int fd, size_t expected, size_t max)
+{
+	size_t n = 0;
+
+	if (expected > max)
+		expected = max;
+	for (;;) {
+		ssize_t got;
+
+		if (n + expected + 1 > x->buf_cap || n == x->buf_cap) {
+			x->buf_cap = (n + expected + 1) * 2;
+			x->buf = xrealloc(x->buf, x->buf_cap);
+		}
+		got = read(fd, x->buf + n, (x->buf_cap < max + 1 ? x->buf_cap : max + 1) - n);
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0)
+			return -1;
+		n += (size_t)got;
+		if (!got || n > max)
+			return (ssize_t)n;
+		expected = 0;
+	}
+}
+
+static void
+hex(const struct digest *d, char z[2 * HASH_BYTES + 1])
+{
+	for (int i = 0; i < HASH_BYTES; i++)
+		snprintf(z + 2 * i, 3, "%02x", d->b[i]);
+}
+
+/* A file whose bytes are in buf. */
+static int
+index_text(struct indexer *x, const struct item *it, const char *path, const struct stat *st,
+	   size_t n, struct err *e)
+{
+	struct stored_file f = { .path = x->path.buf, .size = (int64_t)n, .time_us = time_to_store(st) };
+	char hash[2 * HASH_BYTES + 1];
+	struct digest d;
+	const char *text;
+	size_t len;
+
+	if (sha256(x, x->buf, n, &d, e))
+		return -1;
+	if (it->has_hash && !memcmp(&d, &it->hash, sizeof d))
+		return run_touch(&x->run, f.path, f.size, f.time_us, e);
+	hex(&d, hash);
+	f.hash = hash;
+	text = text_decode(&x->text, x->buf, n, &len);
+	f.lang = lang_find(path, text, len);
+	chunk_text(&x->chunker, f.lang, text, len);
+	words_reset(&x->words);
+	words_add(&x->words, text, len);
+	f.words = words_list(&x->words);
+	f.partial = x->words.partial;
+	return run_store(&x->run, &f, text, x->chunker.v, x->chunker.count, e);
+}
+
+/* A file that cannot be read is a file all the same. */
+static int
+index_unreadable(struct indexer *x, const struct item *it, const char *path, struct err *e)
+{
+	struct stored_file f = { .path = x->path.buf, .size = it->size, .time_us = NEVER };
+
+	note_unreadable(x, path, strlen(path));
+	if (it->known && !it->has_hash)		/* as it was */
+		return 0;
+	f.lang = lang_find(path, "", 0);
+	return run_store(&x->run, &f, "", NULL, 0, e);
+}
+
+/* One that is not indexed, and was perhaps before. */
+static int
+skip(struct indexer *x, const struct item *it, int64_t *counter, struct err *e)
+{
+	x->job->stats.files--;
+	if (counter)
+		++*counter;
+	return it->known ? run_forget(&x->run, x->path.buf, e) : 0;
+}
+
+static int
+index_file(struct indexer *x, const struct item *it, const char *path, struct err *e)
+{
+	struct index_stats *stats = &x->job->stats;
+	size_t max = (size_t)x->job->max_size;
+	struct stat st;
+	AUTOFD fd = tree_open_file(&x->tree, path, &st);
+	ssize_t n;
+
+	str_reset(&x->path);
+	text_put_path(&x->path, path);
+	if (fd < 0 && (errno == ENOENT || errno == ENOTDIR))
+		return skip(x, it, NULL, e);
+	if (fd < 0 && errno == ENOTSUP)
+		return skip(x, it, &stats->other, e);
+	if (fd < 0)
+		return index_unreadable(x, it, path, e);
+	if (st.st_size > (off_t)max)
+		return skip(x, it, &stats->large, e);
+	n = read_file(x, fd, (size_t)st.st_size, max);
+	if (n < 0)
+		return index_unreadable(x, it, path, e);
+	if ((size_t)n > max)
+		return skip(x, it, &stats->large, e);
+	if (text_is_binary(x->buf, (size_t)n)) {
+		stats->files--;
+		stats->binary++;
+		return run_binary(&x->run, x->path.buf, n, time_to_store(&st), e);
+	}
+	return index_text(x, it, path, &st, (size_t)n, e);
+}
+
+static int
+work(struct indexer *x, struct err *e)
+{
+	AUTOFREE char *path = xmalloc(UINT16_MAX + 1);
+
+	rewind(x->todo);
+	for (int64_t done = 0; done < x->ntodo; done++) {
+		struct item it;
+
+		if (fread(&it, sizeof it, 1, x->todo) != 1 ||
+		    fread(path, 1, it.len, x->todo) != it.len)
+			return err_set(e, ERR_IO, "cannot read a temporary file");
+		path[it.len] = '\0';
+		report(x, done);
+		if (index_file(x, &it, path, e))
+			return -1;
+	}
+	if (run_flush(&x->run, e))
+		return -1;
+	report(x, x->ntodo);
+	return 0;
+}
+
+static int
+go(struct indexer *x, struct err *e)
+{
+	if (scan(x, e) || find_gone(x, e))
+		return -1;
+	announce(x);
+	if (work(x, e))
+		return -1;
+	/* times had changed, but nothing in the files */
+	if (x->run.indexed && !x->run.redo && !x->run.files && !x->run.deleted && x->ntodo)
+		say(x, "up to date");
+	return run_end(&x->run, x->tree.commit, e);
+}
+
+static void
+name_repository(struct indexer *x)
+{
+	const char *base = strrchr(x->tree.root, '/');
+
+	str_reset(&x->path);
+	text_put_path(&x->path, x->tree.root);
+	x->job->repo_path = xstrdup(x->path.buf);
+	str_reset(&x->path);
+	text_put_path(&x->path, base[1] ? base + 1 : "/");
+	x->job->repo_name = xstrdup(x->path.buf);
+}
+
+int
+index_tree(struct pg *db, struct index_job *job, struct err *e)
+{
+	struct indexer x = {
+		.job = job, .tree = TREE_INIT, .names = STR(STR_ANY), .text = STR(STR_ANY),
+		.path = STR(STR_ANY), .words = WORDS(WORDS_BYTES),
+		.chunker = CHUNKER((int)job->chunk_lines),
+		.run = { .db = db, .app = job->app, .dbname = job->dbname },
+	};
+	int rc = -1;
+
+	job->unreadable = (struct str)STR(8000);
+	if (tree_open(&x.tree, job->path, e) == 0) {
+		name_repository(&x);
+		x.sizes = xcalloc(STORE_LIST, sizeof *x.sizes);
+		x.md = EVP_MD_CTX_new();
+		x.todo = tmpfile();
+		if (!x.md)
+			(void)err_set(e, ERR_OS, "out of memory");
+		else if (!x.todo)
+			(void)err_sys(e, ERR_CANTCREAT, "cannot make a temporary file");
+		else
+			rc = go(&x, e);
+		report(&x, x.ntodo);
+	}
+	run_free(&x.run);
+	if (x.todo)
+		fclose(x.todo);
+	EVP_MD_CTX_free(x.md);
+	free(x.sizes);
+	free(x.seen);
+	free(x.buf);
+	str_free(&x.names);
+	str_free(&x.text);
+	str_free(&x.path);
+	words_free(&x.words);
+	chunker_free(&x.chunker);
+	tree_close(&x.tree);
+	return rc;
+}
+
+void
+index_job_free(struct index_job *job)
+{
+	free(job->repo_path);
+	free(job->repo_name);
+	job->repo_path = job->repo_name = NULL;
+	str_free(&job->unreadable);
+}

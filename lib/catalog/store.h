@@ -1,0 +1,94 @@
+/*
+ * store.h - a run of the indexer as the database sees it
+ *
+ * The session that began a run holds the repository until the run ends or the
+ * session does.  Files are stored through further sessions, several batches at a
+ * time, while the next one is prepared; each batch is a transaction.
+ */
+#ifndef JOBCTL_CATALOG_STORE_H
+#define JOBCTL_CATALOG_STORE_H
+
+#include "catalog/chunk.h"
+#include "pipe.h"
+
+enum {
+	STORE_STREAMS = 2,
+	STORE_BATCH_FILES = 32,		/* with those under way under 1 % of 10,000 files */
+	STORE_BATCH_BYTES = 1 << 20,
+	STORE_LIST = 1000,		/* files looked up, touched, forgotten in one call */
+};
+
+/* Files on their way into a call, one array per column. */
+struct batch {
+	int nfiles, nchunks;
+	size_t bytes;
+	struct pg_array path, hash, size, time, language;
+	struct pg_array file_of, content, start, end, type, symbol, words, partial;
+};
+
+struct stream {
+	struct pipe pipe;
+	struct run *run;
+	int nfiles, nchunks;	/* of the batch that is under way */
+};
+
+struct run {
+	struct pg *db;
+	const char *app, *dbname;	/* borrowed: how further sessions connect */
+	struct uuid repository, token;
+	bool indexed;		/* completely, at some time before */
+	bool redo;		/* also what did not change is to be indexed again */
+	bool begun;
+	struct batch batch;
+	struct stream stream[STORE_STREAMS];
+	struct batch list, touched, gone, binary;	/* files for one of the calls below */
+	int64_t files, chunks, deleted;	/* so far, as the database has confirmed */
+	struct err err;		/* the first batch that failed */
+};
+
+struct stored_file {
+	const char *path;	/* as the catalog has it */
+	int64_t size;
+	int64_t time_us;	/* NEVER if it is not known */
+	const char *hash;	/* NULL: it could not be read */
+	const struct lang *lang;
+	const char *words;	/* of the whole of it, if it has chunks */
+	bool partial;
+};
+
+/*
+ * Begin a run, waiting up to wait_ms for another run over the same repository.
+ * r was zeroed but for db, app and dbname.
+ */
+int run_begin(struct run *r, const char *project, const char *path, const char *name, bool force,
+	      int64_t wait_ms, struct err *e) MUSTCHECK;
+/* Give up whatever is under way; what was confirmed stays stored. */
+void run_free(struct run *r);
+
+/*
+ * Which of up to STORE_LIST files must be looked into: add them, then ask.  Rows
+ * are (place from 1, known, binary, hash); the list is empty again afterwards.
+ */
+void run_list_add(struct run *r, const char *path, int64_t size, int64_t time_us);
+int run_diff(struct run *r, PGresult **res, struct err *e) MUSTCHECK;
+
+/* A file has only a new time; it is no text; it is gone.  Said to the database in lists. */
+int run_touch(struct run *r, const char *path, int64_t size, int64_t time_us,
+	      struct err *e) MUSTCHECK;
+int run_binary(struct run *r, const char *path, int64_t size, int64_t time_us,
+	       struct err *e) MUSTCHECK;
+int run_forget(struct run *r, const char *path, struct err *e) MUSTCHECK;
+
+/* How many files are stored and not gone; STORE_LIST of their paths after one (NULL: from the first). */
+int64_t run_count(struct run *r, struct err *e) MUSTCHECK;
+int run_paths(struct run *r, PGresult **res, const char *after, struct err *e) MUSTCHECK;
+
+/* A file and its chunks; sends the batch when it is full, and waits only if all streams are busy. */
+int run_store(struct run *r, const struct stored_file *f, const char *content,
+	      const struct chunk *chunks, int nchunks, struct err *e) MUSTCHECK;
+/* Send what is left of everything and wait until it is confirmed. */
+int run_flush(struct run *r, struct err *e) MUSTCHECK;
+
+int run_end(struct run *r, const char *commit, struct err *e) MUSTCHECK;
+
+#endif
