@@ -377,6 +377,9 @@ plan(struct work *w, struct err *e)
 		return rc;
 	if (make_plan(w, e))
 		return cmd_fail(&cmd, e);
+	if (w->plan.n)
+		str_putf(&sql, "-- What jobctl-migrate %s would run, for psql -v ON_ERROR_STOP=1\n\n",
+			 JOBCTL_VERSION);
 	mig_plan_print(&w->plan, &sql);
 	fwrite(sql.buf, 1, sql.len, stdout);
 	if (!w->plan.n)

@@ -62,7 +62,10 @@ open_batch(struct gen *g, bool transaction)
 	if (g->open && transaction && p->v[p->n - 1].transaction)
 		return;
 	p->v = xreallocarray(p->v, p->n + 1, sizeof *p->v);
-	p->v[p->n++] = (struct mig_batch){ .transaction = transaction };
+	p->v[p->n++] = (struct mig_batch){
+		.transaction = transaction,
+		.without_api = g->api && mig_is_applied(g->api) && !g->api_there,
+	};
 	g->open = true;
 	if (!g->exists) {
 		struct str *s = own(g);

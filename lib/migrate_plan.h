@@ -40,6 +40,7 @@ struct mig_chunk {
 
 struct mig_batch {
 	bool transaction;	/* all or nothing; else each chunk by itself */
+	bool without_api;	/* it finds the set without the api it had */
 	struct mig_chunk *v;
 	size_t n;
 };

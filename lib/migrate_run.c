@@ -391,18 +391,20 @@ interrupted(const struct mig_batch *b, struct err *e)
 }
 
 static int
-give_up(struct mig_run *m, const struct mig_batch *b, struct err *e)
+give_up(struct mig_run *m, const struct mig_plan *plan, const struct mig_batch *b, struct err *e)
 {
 	struct err last = *e;
 
 	if (m->stopped)
-		return interrupted(b, e);
-	if (!strcmp(last.sqlstate, "55P03")) {
+		(void)interrupted(b, e);
+	else if (!strcmp(last.sqlstate, "55P03")) {
 		(void)err_set(e, ERR_TEMPFAIL, "%s%s%s", last.msg,
 			      m->blocker[0] ? ": held by " : "", m->blocker);
 		memcpy(e->sqlstate, last.sqlstate, sizeof e->sqlstate);
 		err_hint(e, "end that session or wait for it; see --lock-timeout and --wait-lock");
 	}
+	if (b->without_api && !plan->down)	/* nothing else is as urgent */
+		err_hint(e, "the set's functions and views are gone until up has come to its end");
 	return -1;
 }
 
@@ -426,12 +428,12 @@ mig_run(struct mig_run *m, const struct mig_plan *plan, struct err *e)
 			AUTOSTR why = STR(2000);
 
 			if (!worth_another_try(m, b, deadline, e))
-				return give_up(m, b, e);
+				return give_up(m, plan, b, e);
 			str_putf(&why, "%s%s%s", e->msg, m->blocker[0] ? ": held by " : "",
 				 m->blocker);
 			say(m, MIG_EV_RETRY, why.buf);
 			if (!mig_backoff(m, attempt, deadline))
-				return give_up(m, b, e);
+				return give_up(m, plan, b, e);
 		}
 		if (m->stopped && i + 1 < plan->n) {
 			(void)err_set(e, ERR_TEMPFAIL, "interrupted between two migrations");

@@ -765,6 +765,27 @@ DROP INDEX CONCURRENTLY IF EXISTS a;'
 	[ "$(sql "SELECT f()")" = 1 ]
 }
 
+@test "who stops between steps with the api gone is told so" {
+	put 0001_one 'CREATE TABLE one ();'
+	api f $'-- drop: FUNCTION f()\nCREATE FUNCTION f() RETURNS int LANGUAGE sql AS \'SELECT 1\';'
+	mig -Q up
+	put 0002_steps $'-- jobctl: no-transaction\nSELECT 1/0;'
+	run -65 --separate-stderr mig up
+	[[ $stderr != *"are gone"* ]]
+	[ "$(sql "SELECT f()")" = 1 ]
+	put 0002_steps $'-- jobctl: no-transaction\nSELECT 1/1;'
+	put 0003_three 'CREATE TABLE three ();'
+	put 0004_steps $'-- jobctl: no-transaction\nSELECT 1/0;'
+	run -65 --separate-stderr mig up
+	[[ $stderr == *"0004_steps.up.sql:2: division by zero"* ]]
+	[[ $stderr == *"hint: the set's functions and views are gone until up has come to its end"* ]]
+	[ "$(sql "SELECT to_regproc('f') IS NULL")" = t ]
+	put 0004_steps $'-- jobctl: no-transaction\nSELECT 1/1;'
+	run -0 mig up
+	[ "$(sql "SELECT f()")" = 1 ]
+	run -0 mig status -Q
+}
+
 @test "an api file whose drop line is wrong is refused before anything depends on it" {
 	put 0001_one 'CREATE TABLE one ();'
 	api f $'-- drop: FUNCTION f(text)\nCREATE FUNCTION f() RETURNS int LANGUAGE sql AS \'SELECT 1\';'
