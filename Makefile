@@ -109,7 +109,8 @@ gen: $(PROGRAMS:%=$(O)/bin/%)
 check-gen: $(PROGRAMS:%=$(O)/bin/%)
 	@rm -rf $(O)/completions && cp -r completions $(O)/completions
 	@tools/gen-completions $(O)/bin $(O)/completions
-	@diff -ru completions $(O)/completions || { echo 'stale: run make gen' >&2; exit 1; }
+	@diff -ru completions $(O)/completions > $(O)/completions.diff || \
+		{ head -n 40 $(O)/completions.diff; echo 'stale: run make gen' >&2; exit 1; }
 
 # Every header compiles alone.
 HEADERS := $(wildcard lib/*.h lib/*/*.h)

@@ -99,26 +99,10 @@ suite_start_server() {
 	done
 }
 
-suite_load_sql() {
-	local f args=()
-
-	for f in "$SUITE_ROOT"/sql/jobctl/*.up.sql "$SUITE_ROOT"/sql/jobctl/api/*.sql; do
-		args+=(-f "$f")
-	done
-	PGOPTIONS="-c client_min_messages=warning" psql -XqAt -d jobctl_template -v ON_ERROR_STOP=1 -1 -c "CREATE SCHEMA jobctl;
-		CREATE TABLE jobctl.schema_migrations (set text, version int);
-		INSERT INTO jobctl.schema_migrations VALUES ('jobctl', 3);
-		SET check_function_bodies = off" "${args[@]}" >/dev/null
-}
-
 # The database that new_database() copies.
 suite_template() {
 	psql -Xq -c 'CREATE DATABASE jobctl_template'
-	if [ -x "$O/bin/jobctl-migrate" ]; then
-		"$O/bin/jobctl-migrate" -Q -d "host=$PGHOST user=$PGUSER dbname=jobctl_template" up
-	else
-		suite_load_sql
-	fi
+	"$O/bin/jobctl-migrate" -Q -d "host=$PGHOST user=$PGUSER dbname=jobctl_template" up || return
 	psql -Xq -c 'ALTER DATABASE jobctl_template ALLOW_CONNECTIONS false'
 }
 
