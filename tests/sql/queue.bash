@@ -1,0 +1,75 @@
+# shellcheck shell=bash
+# queue.bash - what the tests of the queue's SQL share; see prelude.sql for t.*
+
+load ../helper
+
+setup_file() {
+	new_database
+	psql -Xqv ON_ERROR_STOP=1 -f "$BATS_TEST_DIRNAME/prelude.sql"
+}
+
+setup() {
+	sql 'CALL t.clear()'
+}
+
+# Every test leaves a queue that is whole.
+teardown() {
+	stop_all
+	run -0 sql 'SELECT * FROM t.broken()'
+	echo "$output"
+	[ -z "$output" ]
+}
+
+# Jobs 1 to N of kind work.
+jobs() {	# N [SUBMIT-ARGUMENTS]
+	sql "SELECT jobctl.submit('work', id => t.j(n)${2:+, $2}) FROM generate_series(1, $1) n ORDER BY n" >/dev/null
+}
+
+is() {	# WANT 'SELECT ...'
+	local got
+
+	got=$(sql "$2") || return
+	[ "$got" = "$1" ] || {
+		printf '%s\nwant: %s\n got: %s\n' "$2" "$1" "$got"
+		return 1
+	}
+}
+
+# The statement fails with this SQLSTATE, and CONSTRAINT, MESSAGE or HINT has the text.
+refuses() {	# SQLSTATE 'SELECT ...' [TEXT]
+	local out
+
+	if out=$(psql -XAtqv ON_ERROR_STOP=1 -v VERBOSITY=verbose -c "$2" 2>&1); then
+		printf '%s\nis not refused: %s\n' "$2" "$out"
+		return 1
+	fi
+	[[ $out == *"ERROR:  $1: "* && $out == *"${3:-}"* ]] || {
+		printf '%s\nwant: %s %s\n got: %s\n' "$2" "$1" "${3:-}" "$out"
+		return 1
+	}
+}
+
+# What the workers 1 to 9 are told when the statement has committed: NUMBER PAYLOAD
+notified() {	# 'SELECT ...'
+	local n args=()
+
+	for n in {1..9}; do
+		args+=(-c "LISTEN jobctl_0000000000004000a00000000000000$n")
+	done
+	psql -XAtqv ON_ERROR_STOP=1 "${args[@]}" -c "$1" |
+		sed -n 's/^Asynchronous notification "jobctl_[0-9a-f]*\(.\)" with payload "\(.*\)" received.*/\1 \2/p' | sort
+}
+
+# A transaction that is begun, has run the statements, and stays open until the
+# descriptor is closed: exec {TX}>&-
+hold_open() {	# 'STATEMENTS'
+	local fifo
+
+	fifo=$(mktemp -u "$BATS_TEST_TMPDIR/tx.XXXXXX")
+	mkfifo "$fifo"
+	start psql -XAtqv ON_ERROR_STOP=1 -f "$fifo"
+	exec {TX}>"$fifo"
+	printf 'SET application_name = held;\nBEGIN;\n%s;\n' "$1" >&"$TX"
+	eventually 10 is 'idle in transaction' \
+		"SELECT state FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'held'"
+}
