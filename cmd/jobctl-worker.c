@@ -11,8 +11,10 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "jobspec.h"
 #include "log.h"
 #include "parse.h"
+#include "template.h"
 #include "worker/worker.h"
 
 #define CFG struct worker_config
@@ -87,14 +89,14 @@ split(const struct strlist *lists, const char *option)
 
 	for (size_t i = 0; i < lists->n; i++) {
 		for (const char *p = lists->v[i];; p++) {
-			size_t len = strcspn(p, ",");
+			struct err e = ERR_INIT;
 
-			if (!len)
-				cmd_usage(&cmd, "--%s: there is an empty name in the list", option);
 			v = xreallocarray(v, n + 2, sizeof *v);
-			v[n++] = xstrndup(p, len);
+			v[n] = xstrndup(p, strcspn(p, ","));
+			if (jobspec_check_name("the name", v[n], &e))
+				cmd_usage(&cmd, "--%s: %s", option, e.msg);
+			p += strlen(v[n++]);
 			v[n] = NULL;
-			p += len;
 			if (!*p)
 				break;
 		}
@@ -121,9 +123,9 @@ check_stop_after(const char *z)
 }
 
 static void
-check_codes(const char *list)
+check_codes(const char *p)
 {
-	for (const char *p = list; *p; p++) {
+	while (*p) {
 		AUTOFREE char *code = xstrndup(p, strcspn(p, ","));
 		struct err e = ERR_INIT;
 		int64_t n;
@@ -131,8 +133,8 @@ check_codes(const char *list)
 		if (parse_int(code, 1, 255, &n, &e))
 			cmd_usage(&cmd, "--permanent: %s", e.msg);
 		p += strlen(code);
-		if (!*p)
-			break;
+		if (*p && !*++p)
+			cmd_usage(&cmd, "--permanent: the list ends with a comma");
 	}
 }
 
@@ -150,6 +152,8 @@ check(const struct worker_config *cfg, int dashes, int operands)
 		cmd_usage(&cmd, "-- COMMAND, --handlers and --exec exclude each other");
 	if (cfg->command && !*cfg->command[0])
 		cmd_usage(&cmd, "the command is empty");
+	if (cfg->command && template_has_name(cfg->command[0]))
+		cmd_usage(&cmd, "a job cannot choose the program: no {name} in the command's first word");
 	if (cfg->all_queues && cfg->queues.n)
 		cmd_usage(&cmd, "--all-queues and -q exclude each other");
 	if ((cfg->allow.n || cfg->env.n) && !cfg->exec)

@@ -3,99 +3,276 @@
  *
  * vfork and not posix_spawn: the child needs setsid, a parent-death signal and
  * close_range before it executes, and the parent's memory is not copied either
- * way.  The child makes only system calls.
+ * way.  The child makes only system calls; what it needs is prepared before.
  */
 #include "proc.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/pidfd.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { KILL_AGAIN_MS = 1000, CONTROL_FD = 3 };
+enum { KILL_AGAIN_MS = 1000, CONTROL_FD = 3, SIGNALS = 64 };
 
-static bool ignored[NSIG];
+/* The kernel's struct sigaction is four words; all zero is SIG_DFL. */
+struct disposition {
+	unsigned long word[4];
+};
 
-void
-proc_init(void)
+static bool ignored[SIGNALS + 1];
+static struct rlimit descriptor_limit;
+
+/* Not sigaction(2): glibc hides two signals, which posix_spawn leaves ignored in a child. */
+static int
+disposition(int sig, const struct disposition *set, struct disposition *get)
 {
-	for (int s = 1; s < NSIG; s++) {
-		struct sigaction sa;
-
-		ignored[s] = sigaction(s, NULL, &sa) == 0 && sa.sa_handler == SIG_IGN;
-	}
+	return (int)syscall(SYS_rt_sigaction, sig, set, get, (size_t)(SIGNALS / 8));
 }
 
-/* Put fds[i] at i.  None of them is below n unless it is in its place already. */
 static int
-place(const int *fds, int n)
+open_standard_descriptors(struct err *e)
 {
-	for (int i = 0; i < n; i++)
-		if (fds[i] >= 0 && dup2(fds[i], i) < 0)
-			return -1;
+	int fd;
+
+	do {
+		fd = open("/dev/null", O_RDWR);
+		if (fd < 0)
+			return err_sys(e, ERR_OS, "cannot open /dev/null");
+	} while (fd <= STDERR_FILENO);
+	close(fd);
 	return 0;
 }
 
-/*
- * Runs in the vforked child, in the parent's memory: no return, nothing but
- * system calls; *why tells the parent what failed.
- */
-static NORETURN void
-child(const struct proc_spec *spec, const int *fds, pid_t parent, volatile int *why)
-{
-	sigset_t none;
-
-	setsid();
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (getppid() != parent)
-		_exit(127);		/* died before the line above */
-	for (int s = 1; s < NSIG; s++)
-		if (ignored[s])
-			signal(s, SIG_DFL);
-	if (place(fds, CONTROL_FD + 1) == 0 && (!spec->cwd || chdir(spec->cwd) == 0)) {
-		close_range(CONTROL_FD + (fds[CONTROL_FD] >= 0), ~0u, 0);
-		sigemptyset(&none);
-		sigprocmask(SIG_SETMASK, &none, NULL);
-		execvpe(spec->argv[0], spec->argv, spec->envp);
-	}
-	*why = errno;
-	_exit(127);
-}
-
-/* A descriptor for the child above those it will be placed on. */
 static int
-above(int fd)
+raise_descriptor_limit(rlim_t need, struct err *e)
 {
-	return fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, CONTROL_FD + 1);
+	struct rlimit more;
+
+	if (getrlimit(RLIMIT_NOFILE, &descriptor_limit))
+		return err_sys(e, ERR_OS, "getrlimit");
+	more = descriptor_limit;
+	if (more.rlim_cur >= need)
+		return 0;
+	if (more.rlim_max < need) {
+		(void)err_set(e, ERR_CONFIG, "%llu open files are allowed and %llu are needed",
+			      (unsigned long long)more.rlim_max, (unsigned long long)need);
+		err_hint(e, "raise the limit (ulimit -Hn, LimitNOFILE=) or run fewer jobs at once");
+		return -1;
+	}
+	more.rlim_cur = need;
+	return setrlimit(RLIMIT_NOFILE, &more) ? err_sys(e, ERR_OS, "setrlimit") : 0;
 }
 
 int
-proc_spawn(struct proc *p, const struct proc_spec *spec, struct err *e)
+proc_init(int descriptors, struct err *e)
 {
-	int fds[] = { above(spec->in), above(spec->out), above(spec->err), above(spec->control) };
-	pid_t parent = getpid(), pid;
-	volatile int why = 0;
+	for (int s = 1; s <= SIGNALS; s++) {
+		struct disposition d;
+
+		ignored[s] = disposition(s, NULL, &d) == 0 &&
+			     d.word[0] == (unsigned long)(uintptr_t)SIG_IGN;
+	}
+	signal(SIGCHLD, SIG_DFL);	/* ignored, it would make the kernel throw exit statuses away */
+	if (open_standard_descriptors(e))
+		return -1;
+	return raise_descriptor_limit((rlim_t)descriptors, e);
+}
+
+static void
+free_candidates(char ***p)
+{
+	for (char **c = *p; c && *c; c++)
+		free(*c);
+	free(*p);
+}
+
+/*
+ * The files that a program's name may mean, in order, NULL-terminated.  Entries of
+ * the path that depend on the working directory are passed over: it may be the job's.
+ */
+static char **
+candidates(const char *program, const char *path)
+{
+	char **v = xcalloc(2, sizeof *v);
+	size_t n = 0;
+
+	if (strchr(program, '/')) {
+		v[0] = xstrdup(program);
+		return v;
+	}
+	for (const char *p = path && *path ? path : "/usr/local/bin:/usr/bin:/bin";; p++) {
+		int len = (int)strcspn(p, ":");
+
+		if (*p == '/' && *program) {
+			v = xreallocarray(v, n + 2, sizeof *v);
+			v[n++] = xasprintf("%.*s/%s", len, p, program);
+			v[n] = NULL;
+		}
+		p += len;
+		if (!*p)
+			return v;
+	}
+}
+
+int
+proc_find(const char *program, const char *path, struct err *e)
+{
+	CLEANUP(free_candidates) char **files = candidates(program, path);
+	struct stat st;
+	int why = ENOENT;
+
+	for (char **f = files; *f; f++) {
+		if (stat(*f, &st) == 0 && S_ISREG(st.st_mode)) {
+			if (access(*f, X_OK) == 0)
+				return 0;
+			why = errno;
+		}
+	}
+	errno = why;
+	return err_sys(e, ERR_NOINPUT, "cannot run %.500s", program);
+}
+
+/* What the child is given, and its answer: all in memory that it shares with us. */
+struct birth {
+	const struct proc_spec *spec;
+	char **files;		/* candidates for argv[0] */
+	char **script;		/* argv for a shell; [1] is to be the file */
+	int fds[CONTROL_FD + 1];
+	pid_t parent;
+	volatile enum { AT_SETUP, AT_CWD, AT_EXEC, AT_INTERPRETER } step;
+	volatile int why;		/* errno; 0 once the program runs */
+};
+
+static int
+set_up(struct birth *b)
+{
+	static const struct disposition standard;
+	sigset_t none;
+	int n;
+
+	setsid();
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != b->parent)
+		_exit(127);		/* died before the line above */
+	for (int s = 1; s <= SIGNALS; s++)
+		if (ignored[s])
+			disposition(s, &standard, NULL);
+	for (n = 0; n <= CONTROL_FD && b->fds[n] >= 0; n++)
+		if (dup2(b->fds[n], n) < 0)	/* none of them is below its place */
+			return -1;
+	if (close_range((unsigned)n, ~0u, 0) || setrlimit(RLIMIT_NOFILE, &descriptor_limit))
+		return -1;
+	sigemptyset(&none);
+	return sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+/* Returns if no candidate can be executed, with why and step set. */
+static void
+execute(struct birth *b)
+{
+	int why = ENOENT;
+
+	b->step = AT_EXEC;
+	for (char **f = b->files; *f; f++) {
+		execve(*f, b->spec->argv, b->spec->envp);
+		if (errno == ENOEXEC) {		/* a script without "#!", as execvp(3) */
+			b->script[1] = *f;
+			execve(b->script[0], b->script, b->spec->envp);
+		}
+		if (errno == ENOENT || errno == ENOTDIR) {
+			if (access(*f, F_OK))
+				continue;
+			b->step = AT_INTERPRETER;
+			why = ENOEXEC;
+			break;
+		}
+		why = errno;
+		if (why != EACCES)
+			break;
+	}
+	b->why = why;
+}
+
+/* Runs in the vforked child, in the parent's memory: no return, nothing but system calls. */
+static NORETURN void
+child(struct birth *b)
+{
+	int rc = set_up(b);
+
+	if (rc == 0) {
+		b->step = AT_CWD;
+		rc = b->spec->cwd ? chdir(b->spec->cwd) : 0;
+	}
+	if (rc)
+		b->why = errno;
+	else
+		execute(b);
+	_exit(127);
+}
+
+static int
+birth_error(const struct birth *b, struct err *e)
+{
+	const char *program = b->spec->argv[0];
+
+	errno = b->why;
+	switch (b->step) {
+	case AT_SETUP:
+		return err_sys(e, ERR_OS, "cannot prepare a process");
+	case AT_CWD:
+		return err_sys(e, ERR_NOINPUT, "cannot enter %.500s", b->spec->cwd);
+	case AT_INTERPRETER:
+		(void)err_set(e, ERR_NOINPUT, "cannot run %.500s: the interpreter it names does not exist",
+			      program);
+		e->sys = b->why;
+		return -1;
+	default:
+		return err_sys(e, ERR_NOINPUT, "cannot run %.500s", program);
+	}
+}
+
+/* Descriptors above those they will be placed on; fds[] owns those that had to be copied. */
+static int
+lift(const struct proc_spec *spec, struct birth *b, int *copies, struct err *e)
+{
+	const int given[] = { spec->in, spec->out, spec->err, spec->control };
+
+	for (size_t i = 0; i < NELEM(given); i++) {
+		b->fds[i] = given[i];
+		if (given[i] < 0 || given[i] > CONTROL_FD)
+			continue;
+		copies[i] = b->fds[i] = fcntl(given[i], F_DUPFD_CLOEXEC, CONTROL_FD + 1);
+		if (copies[i] < 0)
+			return err_sys(e, ERR_OS, "cannot copy a descriptor");
+	}
+	return 0;
+}
+
+static int
+give_birth(struct proc *p, struct birth *b, struct err *e)
+{
 	sigset_t all, old;
+	pid_t pid;
 
 	/* No handler of ours may run in the child. */
 	sigfillset(&all);
 	sigprocmask(SIG_SETMASK, &all, &old);
 	pid = vfork();
 	if (pid == 0)
-		child(spec, fds, parent, &why);
+		child(b);
 	sigprocmask(SIG_SETMASK, &old, NULL);
-	for (size_t i = 0; i < NELEM(fds); i++)
-		close_p(&fds[i]);
 	if (pid < 0)
 		return err_sys(e, ERR_OS, "cannot start a process");
-	if (why) {
+	if (b->why) {
 		waitpid(pid, NULL, 0);
-		errno = why;
-		return err_sys(e, ERR_NOINPUT, "cannot run %s", spec->argv[0]);
+		return birth_error(b, e);
 	}
 	*p = (struct proc)PROC_INIT;
 	p->pid = pid;
@@ -108,6 +285,30 @@ proc_spawn(struct proc *p, const struct proc_spec *spec, struct err *e)
 		return -1;
 	}
 	return 0;
+}
+
+int
+proc_spawn(struct proc *p, const struct proc_spec *spec, struct err *e)
+{
+	static char shell[] = "/bin/sh";
+	CLEANUP(free_candidates) char **files = candidates(spec->argv[0], spec->path);
+	AUTOFREE char **script = NULL;
+	struct birth b = { .spec = spec, .files = files, .parent = getpid() };
+	int copies[CONTROL_FD + 1] = { -1, -1, -1, -1 };
+	size_t argc = 0;
+	int rc;
+
+	while (spec->argv[argc])
+		argc++;
+	b.script = script = xreallocarray(NULL, argc + 2, sizeof *script);
+	script[0] = shell;
+	memcpy(script + 2, spec->argv + 1, argc * sizeof *script);
+	rc = lift(spec, &b, copies, e);
+	if (rc == 0)
+		rc = give_birth(p, &b, e);
+	for (size_t i = 0; i < NELEM(copies); i++)
+		close_p(&copies[i]);
+	return rc;
 }
 
 void

@@ -14,8 +14,9 @@
 #include "err.h"
 
 struct proc_spec {
-	char *const *argv;	/* argv[0] is looked up in envp's PATH if it has no slash */
+	char *const *argv;
 	char *const *envp;
+	const char *path;	/* where argv[0] is looked for if it has no slash, like PATH */
 	const char *cwd;	/* NULL: ours */
 	int in, out, err;	/* become 0, 1, 2 */
 	int control;		/* becomes 3, or -1 */
@@ -35,16 +36,20 @@ struct proc_end {
 };
 
 /*
- * Once, before the first spawn: remembers which signals we ignore, because a
- * child must not.
+ * Once, before anything is opened or spawned.  Opens what is closed of 0, 1 and
+ * 2, sees that so many descriptors may be open, and that children can be waited
+ * for; remembers what of our own state a child must not inherit.
  */
-void proc_init(void);
+int proc_init(int descriptors, struct err *e) MUSTCHECK;
+
+/* ERR_NOINPUT unless there is an executable file of that name, looked for as proc_spawn() does. */
+int proc_find(const char *program, const char *path, struct err *e) MUSTCHECK;
 
 /*
  * Start a process.  It has a session of its own, default signal dispositions, an
  * empty signal mask, descriptors 0 to 3 and no other, and is killed by the kernel
- * when we die.  -1 with e->sys set when the program could not be executed: then
- * no process is left.
+ * when we die.  -1 when the program could not be executed, and then no process
+ * is left; e->sys says why (ENOEXEC for a script whose interpreter is missing).
  */
 int proc_spawn(struct proc *p, const struct proc_spec *spec, struct err *e) MUSTCHECK;
 

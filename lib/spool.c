@@ -6,14 +6,20 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The piece that takes the next bytes of a stream: the last if it fits, else a new one. */
+/* The last piece if the next bytes of the stream can join it, else NULL. */
 static struct piece *
-open_piece(struct spool *s, int stream, int64_t dropped)
+growing(const struct spool *s, int stream)
 {
 	struct piece *p = s->npieces ? &s->pieces[s->npieces - 1] : NULL;
 
-	if (p && p->stream == stream && p->len < SPOOL_PIECE && !dropped)
-		return p;
+	return p && p->stream == stream && p->len < SPOOL_PIECE && !p->call ? p : NULL;
+}
+
+static struct piece *
+new_piece(struct spool *s, int stream, int64_t dropped)
+{
+	struct piece *p;
+
 	if (s->npieces == s->cap) {
 		s->cap = s->cap ? s->cap * 2 : 4;
 		s->pieces = xreallocarray(s->pieces, s->cap, sizeof *s->pieces);
@@ -27,7 +33,9 @@ static void
 append(struct piece *p, const char *data, size_t n)
 {
 	if (p->len + n > p->cap) {
-		p->cap = p->len + n < 1024 ? 1024 : p->len + n;
+		p->cap = p->cap ? p->cap : 256;
+		while (p->cap < p->len + n)
+			p->cap *= 2;
 		p->data = xrealloc(p->data, p->cap);
 	}
 	memcpy(p->data + p->len, data, n);
@@ -59,24 +67,33 @@ add_tail(struct tail *t, const char *p, size_t n)
 	t->len += n;
 }
 
-/* Keep the last line of stderr that has something on it. */
+/*
+ * Keep the last line of stderr that has something on it.  A carriage return ends
+ * a line too: what overwrites itself on a terminal is not one long line.
+ */
 static void
 note_line(struct spool *s, const char *p, size_t n)
 {
-	while (n) {
-		const char *nl = memchr(p, '\n', n);
-		size_t len = nl ? (size_t)(nl - p) : n;
+	const char *end = p + n;
 
-		if (len && s->line_ended) {
-			str_reset(&s->line);
-			s->line_ended = false;
-		}
-		str_add(&s->line, p, len);
-		if (nl)
+	while (p < end) {
+		const char *start = p;
+
+		if (*p == '\n' || *p == '\r') {
 			s->line_ended = true;
-		len += nl != NULL;
-		p += len;
-		n -= len;
+			p++;
+			continue;
+		}
+		if (s->line_ended && (*p == ' ' || *p == '\t')) {
+			p++;
+			continue;
+		}
+		if (s->line_ended)
+			str_reset(&s->line);
+		s->line_ended = false;
+		while (p < end && *p != '\n' && *p != '\r')
+			p++;
+		str_add(&s->line, start, (size_t)(p - start));
 	}
 }
 
@@ -86,9 +103,16 @@ spool_add(struct spool *s, int stream, const char *p, size_t n)
 	if (stream == 2)
 		note_line(s, p, n);
 	while (n && s->head_left) {
-		struct piece *piece = open_piece(s, stream, 0);
-		size_t part = SPOOL_PIECE - piece->len;
+		struct piece *piece = growing(s, stream);
+		size_t part;
 
+		if (!piece && s->head_left <= SPOOL_COST)
+			break;
+		if (!piece) {
+			s->head_left -= SPOOL_COST;
+			piece = new_piece(s, stream, 0);
+		}
+		part = SPOOL_PIECE - piece->len;
 		part = part < n ? part : n;
 		part = part < s->head_left ? part : s->head_left;
 		append(piece, p, part);
@@ -106,20 +130,28 @@ spool_end(struct spool *s)
 	for (int stream = 1; stream <= 2; stream++) {
 		struct tail *t = &s->tail[stream - 1];
 		size_t start = (t->at + SPOOL_TAIL - t->len) % SPOOL_TAIL;
+		size_t first = SPOOL_TAIL - start < t->len ? SPOOL_TAIL - start : t->len;
 		struct piece *p;
 
 		if (!t->len)
 			continue;
-		p = open_piece(s, stream, t->dropped);
-		if (start + t->len > SPOOL_TAIL) {
-			append(p, t->ring + start, SPOOL_TAIL - start);
-			append(p, t->ring, t->len - (SPOOL_TAIL - start));
-		} else {
-			append(p, t->ring + start, t->len);
-		}
+		p = t->dropped ? NULL : growing(s, stream);
+		p = p ? p : new_piece(s, stream, t->dropped);
+		append(p, t->ring + start, first);
+		append(p, t->ring, t->len - first);
 		free(t->ring);
 		*t = (struct tail){ .ring = NULL };
 	}
+}
+
+size_t
+spool_unsent(const struct spool *s)
+{
+	size_t i = 0;
+
+	while (i < s->npieces && s->pieces[i].call)
+		i++;
+	return i;
 }
 
 size_t
@@ -127,18 +159,36 @@ spool_ready(const struct spool *s)
 {
 	size_t n = 0;
 
-	for (size_t i = 0; i < s->npieces; i++)
+	for (size_t i = spool_unsent(s); i < s->npieces; i++)
 		n += s->pieces[i].len;
 	return n;
 }
 
-void
-spool_drop(struct spool *s, size_t n)
+static void
+drop(struct spool *s, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
 		free(s->pieces[i].data);
 	s->npieces -= n;
-	memmove(s->pieces, s->pieces + n, s->npieces * sizeof *s->pieces);
+	if (s->npieces)
+		memmove(s->pieces, s->pieces + n, s->npieces * sizeof *s->pieces);
+}
+
+void
+spool_stored(struct spool *s, int64_t call)
+{
+	size_t n = 0;
+
+	while (n < s->npieces && s->pieces[n].call && s->pieces[n].call <= call)
+		n++;
+	drop(s, n);
+}
+
+void
+spool_resend(struct spool *s)
+{
+	for (size_t i = 0; i < s->npieces; i++)
+		s->pieces[i].call = 0;
 }
 
 const char *
@@ -150,6 +200,9 @@ spool_last_line(struct spool *s)
 		uint32_t cp = 0;
 		int len = utf8_len(s->line.buf + i, s->line.len - i, &cp);
 
+		/* a character that the limit cut in two is no rubbish of the job's */
+		if (!len && s->line.cut && s->line.len - i < 4)
+			break;
 		if (len && cp >= 0x20)
 			str_add(&clean, s->line.buf + i, (size_t)len);
 		else if (!len)
@@ -165,7 +218,7 @@ spool_last_line(struct spool *s)
 void
 spool_free(struct spool *s)
 {
-	spool_drop(s, s->npieces);
+	drop(s, s->npieces);
 	free(s->pieces);
 	free(s->tail[0].ring);
 	free(s->tail[1].ring);

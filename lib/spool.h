@@ -4,20 +4,28 @@
  * The first SPOOL_HEAD bytes of both streams together become pieces as they come
  * and can be stored while the job runs.  After that only the last SPOOL_TAIL
  * bytes of each stream are kept, and become pieces at the end, each with the
- * number of bytes that were dropped before it.  A job can write without limit:
- * memory stays bounded.
+ * number of bytes that were dropped before it.  A piece costs SPOOL_COST bytes of
+ * the head besides its own, so a job can write without limit and in the smallest
+ * portions: memory and the number of pieces stay bounded.
+ *
+ * A piece stays until it is known to be stored.  One that is on its way carries
+ * the number of its call and does not grow.
  */
 #ifndef JOBCTL_SPOOL_H
 #define JOBCTL_SPOOL_H
 
 #include "str.h"
 
-enum { SPOOL_HEAD = 262144, SPOOL_TAIL = 65536, SPOOL_PIECE = 32768, SPOOL_LINE = 500 };
+enum {
+	SPOOL_HEAD = 262144, SPOOL_TAIL = 65536, SPOOL_PIECE = 32768, SPOOL_COST = 512,
+	SPOOL_LINE = 500
+};
 
 struct piece {
 	int n;			/* number within the attempt, from 1 */
 	int stream;		/* 1 stdout, 2 stderr */
 	int64_t dropped;
+	int64_t call;		/* that carries it; 0: none yet */
 	char *data;
 	size_t len, cap;
 };
@@ -29,7 +37,7 @@ struct tail {
 };
 
 struct spool {
-	struct piece *pieces;	/* ready to be stored */
+	struct piece *pieces;	/* not known to be stored; those on their way come first */
 	size_t npieces, cap;
 	int next_n;
 	size_t head_left;
@@ -42,11 +50,15 @@ struct spool {
 void spool_add(struct spool *s, int stream, const char *p, size_t n);
 /* The job has ended: what the tails hold becomes pieces. */
 void spool_end(struct spool *s);
-/* Bytes in pieces not dropped yet. */
+/* The first piece that is not on its way, as an index; npieces if there is none. */
+size_t spool_unsent(const struct spool *s);
+/* Bytes in pieces not on their way. */
 size_t spool_ready(const struct spool *s);
-/* The first n pieces have been stored. */
-void spool_drop(struct spool *s, size_t n);
-/* The last line of stderr that was not empty, as valid UTF-8; "" if none.  Borrowed. */
+/* Calls up to this number have stored what they carried. */
+void spool_stored(struct spool *s, int64_t call);
+/* What is on its way may have been lost, and is to be sent again. */
+void spool_resend(struct spool *s);
+/* The last line of stderr that was not blank, as valid UTF-8; "" if none.  Borrowed. */
 const char *spool_last_line(struct spool *s);
 void spool_free(struct spool *s);
 

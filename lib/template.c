@@ -3,7 +3,6 @@
  */
 #include "template.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 static const char first[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_";
@@ -21,26 +20,33 @@ name_length(const char *p)
 	return p[1 + n] == '}' ? n : 0;
 }
 
-static int
-fill_one(struct str *out, const char *name, size_t n, const json_t *args, struct err *e)
+bool
+template_has_name(const char *arg)
 {
-	AUTOFREE char *key = xstrndup(name, n), *text = NULL;
-	const json_t *v = json_object_get(args, key);
+	for (; *arg; arg++)
+		if (name_length(arg))
+			return true;
+	return false;
+}
 
-	if (!v)
-		return err_set(e, ERR_DATA, "the command needs {%s}, and the job's args have no such name",
-			       key);
-	if (json_is_string(v)) {
-		str_add(out, json_string_value(v), json_string_length(v));
-		return 0;
-	}
-	text = json_dumps(v, JSON_ENCODE_ANY | JSON_COMPACT);
-	str_puts(out, text ? text : "");
+static int
+fill_one(struct str *out, const char *name, size_t n, const struct json_scan *args, struct err *e)
+{
+	AUTOFREE char *key = xstrndup(name, n);
+	const struct json_member *m = json_scan_find(args, key);
+
+	if (!m)
+		return err_set(e, ERR_DATA, "the command needs {%.200s}, and the job's args have no "
+			       "such name", key);
+	if (m->type == '"')
+		json_scan_string(out, m->value);
+	else
+		str_add(out, m->value.p, m->value.n);
 	return 0;
 }
 
 int
-template_fill(struct str *out, const char *arg, const json_t *args, struct err *e)
+template_fill(struct str *out, const char *arg, const struct json_scan *args, struct err *e)
 {
 	while (*arg) {
 		size_t n = name_length(arg);

@@ -8,15 +8,17 @@
 #ifndef JOBCTL_TEMPLATE_H
 #define JOBCTL_TEMPLATE_H
 
-#include <jansson.h>
+#include "jsonscan.h"
 
-#include "err.h"
-#include "str.h"
+/* Whether there is a {name} in arg. */
+bool template_has_name(const char *arg);
 
 /*
- * Append arg to out with each {name} replaced by args.name: a string as it is,
- * any other value as JSON.  ERR_DATA if args has no such name.
+ * Append arg to out with each {name} replaced by the member of that name: a
+ * string as it is, any other value as the JSON text it is, so that numbers keep
+ * every digit.  ERR_DATA if args has no such name.
  */
-int template_fill(struct str *out, const char *arg, const json_t *args, struct err *e) MUSTCHECK;
+int template_fill(struct str *out, const char *arg, const struct json_scan *args,
+		  struct err *e) MUSTCHECK;
 
 #endif

@@ -7,9 +7,9 @@
  */
 #include <dirent.h>
 #include <fnmatch.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -34,7 +34,8 @@ static const char *const plain[] = {
 static void
 push(char ***v, size_t *n, char *z)
 {
-	*v = xreallocarray(*v, *n + 2, sizeof **v);
+	if ((*n & (*n + 1)) == 0)	/* full: it has room for 1, 3, 7 ... and the NULL */
+		*v = xreallocarray(*v, *n * 2 + 2, sizeof(char *));
 	(*v)[(*n)++] = z;
 	(*v)[*n] = NULL;
 }
@@ -61,9 +62,8 @@ make_environments(struct worker *w)
 {
 	size_t n = 0, nexec = 0;
 
-	push(&w->env, &n, NULL);
-	push(&w->exec_env, &nexec, NULL);
-	n = nexec = 0;
+	w->env = xcalloc(1, sizeof *w->env);
+	w->exec_env = xcalloc(1, sizeof *w->exec_env);
 	for (char **e = environ; *e; e++) {
 		if (!strncmp(*e, "JOBCTL_", 7) && !named(*e, "JOBCTL_DATABASE") &&
 		    !named(*e, "JOBCTL_DB_DIR"))
@@ -107,9 +107,11 @@ int
 command_init(struct worker *w, struct err *e)
 {
 	make_environments(w);
-	if (w->cfg.handlers && !w->kinds)
+	if (w->cfg.exec)	/* or the commands could read our environment in /proc */
+		prctl(PR_SET_DUMPABLE, 0);
+	if (w->cfg.handlers)
 		return read_handlers(w, e);
-	return 0;
+	return w->cfg.command ? proc_find(w->cfg.command[0], getenv("PATH"), e) : 0;
 }
 
 bool
@@ -121,48 +123,161 @@ command_is_permanent(const struct worker *w, int code)
 	return false;
 }
 
+/* The args, read into a scan that is good until the next job. */
 static int
-from_template(struct worker *w, struct command *c, size_t *n, struct err *e)
+read_args(const struct run *r, struct json_scan *args, struct err *e)
 {
+	return json_scan_object(args, r->args, strlen(r->args), e) ? err_ctx(e, "the job's args") : 0;
+}
+
+static int
+from_template(const struct worker *w, const struct run *r, struct command *c, struct err *e)
+{
+	static struct json_scan args;
+	size_t n = 0;
+	bool read = false;
+
 	for (char *const *a = w->cfg.command; *a; a++) {
 		AUTOSTR s = STR(STR_ANY);
 
-		if (template_fill(&s, *a, c->args, e))
+		if (!template_has_name(*a)) {
+			push(&c->argv, &n, xstrdup(*a));
+			continue;
+		}
+		if (!read && read_args(r, &args, e))
 			return -1;
-		push(&c->argv, n, str_take(&s));
+		read = true;
+		if (template_fill(&s, *a, &args, e))
+			return -1;
+		push(&c->argv, &n, str_take(&s));
 	}
 	return 0;
+}
+
+/* Only what the worker lists, by itself: the kind comes from the job. */
+static int
+from_handlers(const struct worker *w, const struct run *r, struct command *c, struct err *e)
+{
+	size_t n = 0;
+
+	for (char **k = w->kinds; *k; k++) {
+		if (!strcmp(*k, r->kind)) {
+			push(&c->argv, &n, xasprintf("%s/%s", w->cfg.handlers, *k));
+			return 0;
+		}
+	}
+	return err_set(e, ERR_DATA, "there is no handler for kind %s", r->kind);
 }
 
 static bool
 allowed(const struct worker *w, const char *program)
 {
 	for (size_t i = 0; i < w->cfg.allow.n; i++)
-		if (fnmatch(w->cfg.allow.v[i], program, FNM_PATHNAME) == 0)
+		if (fnmatch(w->cfg.allow.v[i], program, FNM_PATHNAME | FNM_PERIOD) == 0)
 			return true;
 	return w->cfg.allow.n == 0;
 }
 
 static int
-from_job(struct worker *w, struct command *c, size_t *n, struct err *e)
+read_argv(const struct json_scan *args, struct command *c, struct err *e)
 {
-	const json_t *argv = json_object_get(c->args, "argv"), *item;
-	const json_t *cwd = json_object_get(c->args, "cwd");
-	size_t i;
+	const struct json_member *m = json_scan_find(args, "argv");
+	struct json_text rest, word;
+	size_t n = 0;
 
-	if (!json_is_array(argv) || !json_array_size(argv))
+	if (!m || m->type != '[')
 		return err_set(e, ERR_DATA, "args.argv is not a list of words");
-	json_array_foreach(argv, i, item) {
-		if (!json_is_string(item))
+	for (rest = json_scan_elements(m->value); json_scan_element(&rest, &word);) {
+		AUTOSTR s = STR(STR_ANY);
+
+		if (*word.p != '"')
 			return err_set(e, ERR_DATA, "args.argv is not a list of words");
-		push(&c->argv, n, xstrdup(json_string_value(item)));
+		json_scan_string(&s, word);
+		push(&c->argv, &n, str_take(&s));
 	}
+	if (!n || !*c->argv[0])
+		return err_set(e, ERR_DATA, "args.argv names no command");
+	return 0;
+}
+
+static int
+read_cwd(const struct json_scan *args, struct command *c, struct err *e)
+{
+	const struct json_member *m = json_scan_find(args, "cwd");
+	AUTOSTR s = STR(STR_ANY);
+
+	if (!m) {
+		c->cwd = xstrdup("/");
+		return 0;
+	}
+	if (m->type == '"')
+		json_scan_string(&s, m->value);
+	if (s.buf[0] != '/')
+		return err_set(e, ERR_DATA, "args.cwd is not an absolute path");
+	c->cwd = str_take(&s);
+	return 0;
+}
+
+/*
+ * One variable of the job's own.  Where --allow says which commands may run, a
+ * variable could make them run others (LD_PRELOAD): then --env says which.
+ */
+static int
+read_variable(const struct worker *w, const struct json_member *m, char **out, struct err *e)
+{
+	AUTOSTR s = STR(STR_ANY);
+
+	if (m->escaped || !m->key.n || memchr(m->key.p, '=', m->key.n) || m->type != '"')
+		return err_set(e, ERR_DATA, "args.env: \"%.*s\" is not a name with a text",
+			       m->key.n > 60 ? 60 : (int)m->key.n, m->key.p);
+	str_add(&s, m->key.p, m->key.n);
+	str_putc(&s, '=');
+	if (!strncmp(s.buf, "JOBCTL_", 7) ||
+	    (w->cfg.allow.n && !listed(s.buf, w->cfg.env.v, w->cfg.env.n)))
+		return err_set(e, ERR_DATA, "args.env: %.*s is not for a job to set",
+			       m->key.n > 60 ? 60 : (int)m->key.n, m->key.p);
+	json_scan_string(&s, m->value);
+	*out = str_take(&s);
+	return 0;
+}
+
+/* Our environment but for what the job sets. */
+static void
+inherit(char **ours, const struct json_scan *env, struct command *c, size_t *n)
+{
+	for (; *ours; ours++) {
+		AUTOFREE char *name = xstrndup(*ours, strcspn(*ours, "="));
+
+		if (!env || !json_scan_find(env, name))
+			push(&c->envp, n, *ours);
+	}
+	c->inherited = *n;
+}
+
+static int
+from_job(const struct worker *w, const struct run *r, struct command *c, size_t *nenv, struct err *e)
+{
+	static struct json_scan args, env;
+	const struct json_member *m;
+
+	if (read_args(r, &args, e) || read_argv(&args, c, e) || read_cwd(&args, c, e))
+		return -1;
 	if (!allowed(w, c->argv[0]))
-		return err_set(e, ERR_DATA, "%s is not among the commands this worker allows", c->argv[0]);
-	if (cwd && !json_is_string(cwd))
-		return err_set(e, ERR_DATA, "args.cwd is not a text");
-	c->cwd = cwd ? json_string_value(cwd) : "/";
+		return err_set(e, ERR_DATA, "%.200s is not among the commands this worker allows",
+			       c->argv[0]);
 	c->null_stdin = true;
+	m = json_scan_find(&args, "env");
+	env.count = 0;
+	if (m && json_scan_object(&env, m->value.p, m->value.n, e))
+		return err_ctx(e, "args.env");
+	inherit(w->exec_env, &env, c, nenv);
+	for (size_t i = 0; i < env.count; i++) {
+		char *entry;
+
+		if (read_variable(w, &env.members[i], &entry, e))
+			return -1;
+		push(&c->envp, nenv, entry);
+	}
 	return 0;
 }
 
@@ -182,72 +297,43 @@ push_job_environment(const struct run *r, char ***v, size_t *n)
 		char when[40];
 
 		clock_gettime(CLOCK_REALTIME, &now);
-		time_rfc3339((int64_t)now.tv_sec * 1000000 + r->timeout_ms * 1000, when);
+		time_rfc3339((int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000 + r->timeout_ms * 1000,
+			     when);
 		push(v, n, xasprintf("JOBCTL_DEADLINE=%s", when));
 	}
-	if (r->checkpoint)
+	if (r->checkpoint && strcmp(r->checkpoint, "null") != 0)
 		push(v, n, xasprintf("JOBCTL_CHECKPOINT=%s", r->checkpoint));
-}
-
-/* The job's own env: an object of texts, for --exec. */
-static int
-push_args_environment(const struct command *c, char ***v, size_t *n, struct err *e)
-{
-	json_t *env = json_object_get(c->args, "env"), *value;
-	const char *name;
-
-	if (env && !json_is_object(env))
-		return err_set(e, ERR_DATA, "args.env is not an object");
-	json_object_foreach(env, name, value) {
-		if (!json_is_string(value) || !*name || strchr(name, '='))
-			return err_set(e, ERR_DATA, "args.env: \"%.60s\" is not a name with a text", name);
-		push(v, n, xasprintf("%s=%s", name, json_string_value(value)));
-	}
-	return 0;
 }
 
 int
 command_make(struct worker *w, const struct run *r, struct command *c, struct err *e)
 {
-	char **inherited = w->cfg.exec ? w->exec_env : w->env;
-	size_t nargs = 0, nenv = 0;
-	json_error_t why;
-	int rc = 0;
+	size_t nenv = 0;
+	int rc;
 
 	*c = (struct command){ .argv = NULL };
-	c->args = json_loads(r->args, JSON_DECODE_ANY, &why);
-	if (!c->args && (w->cfg.command || w->cfg.exec))
-		return err_set(e, ERR_DATA, "cannot read the job's args: %s", why.text);
-	if (w->cfg.command)
-		rc = from_template(w, c, &nargs, e);
-	else if (w->cfg.exec)
-		rc = from_job(w, c, &nargs, e);
-	else
-		push(&c->argv, &nargs, xasprintf("%s/%s", w->cfg.handlers, r->kind));
-	for (char **v = inherited; !rc && *v; v++)
-		push(&c->envp, &nenv, xstrdup(*v));
-	if (!rc && w->cfg.exec)
-		rc = push_args_environment(c, &c->envp, &nenv, e);
-	if (!rc)
-		push_job_environment(r, &c->envp, &nenv);
+	if (w->cfg.exec) {
+		rc = from_job(w, r, c, &nenv, e);
+	} else {
+		inherit(w->env, NULL, c, &nenv);
+		rc = w->cfg.command ? from_template(w, r, c, e) : from_handlers(w, r, c, e);
+	}
 	if (rc)
 		command_free(c);
+	else
+		push_job_environment(r, &c->envp, &nenv);
 	return rc;
-}
-
-static void
-free_words(char **v)
-{
-	for (char **p = v; p && *p; p++)
-		free(*p);
-	free(v);
 }
 
 void
 command_free(struct command *c)
 {
-	free_words(c->argv);
-	free_words(c->envp);
-	json_decref(c->args);
+	for (char **p = c->argv; p && *p; p++)
+		free(*p);
+	free(c->argv);
+	for (char **p = c->envp ? c->envp + c->inherited : NULL; p && *p; p++)
+		free(*p);
+	free(c->envp);
+	free(c->cwd);
 	*c = (struct command){ .argv = NULL };
 }

@@ -16,7 +16,11 @@
 #include "sdnotify.h"
 #include "worker.h"
 
-enum { FIXED = 2, PER_RUN = 4 };	/* descriptors: signals and database; exit, out, err, control */
+enum {
+	FIXED = 2, PER_RUN = 4,		/* descriptors: signals and database; exit, out, err, control */
+	SPARE = 64,			/* for everything else */
+	START_MS = 50,			/* spent on starting jobs before the rest has its turn */
+};
 
 void
 worker_drain(struct worker *w, const char *why)
@@ -24,7 +28,6 @@ worker_drain(struct worker *w, const char *why)
 	if (w->draining)
 		return;
 	w->draining = true;
-	w->why_draining = why;
 	log_line(LOG_LEVEL_INFO, "stopping", "why", why, NULL);
 	sd_say("STOPPING=1");
 	for (size_t i = w->nruns; i-- > 0;)
@@ -36,7 +39,8 @@ static void
 kill_all(struct worker *w, enum run_stop why)
 {
 	for (size_t i = w->nruns; i-- > 0;)
-		run_stop(w, w->runs[i], why);
+		if (w->runs[i]->state <= RUN_STARTED && w->runs[i]->stop < why)
+			run_stop(w, w->runs[i], why);
 }
 
 void
@@ -61,7 +65,7 @@ on_signal(struct worker *w, int fd)
 	while (read(fd, &si, sizeof si) == (ssize_t)sizeof si) {
 		w->signals++;
 		if (w->signals == 1) {
-			worker_drain(w, si.ssi_signo == SIGINT ? "interrupt" : "terminated");
+			worker_drain(w, sigabbrev_np((int)si.ssi_signo));
 			w->drain_until = deadline_in(w->cfg.drain_timeout);
 		} else if (w->signals == 2) {
 			log_line(LOG_LEVEL_WARNING, "stopping what runs", NULL);
@@ -75,28 +79,45 @@ on_signal(struct worker *w, int fd)
 	}
 }
 
+/* Who started us with HUP or INT ignored (nohup, a script's "&") wants that to stay so. */
 static int
 open_signals(struct err *e)
 {
+	static const int ours[] = { SIGHUP, SIGINT, SIGTERM };
+	struct sigaction sa;
 	sigset_t set;
 	int fd;
 
 	sigemptyset(&set);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGINT);
-	sigprocmask(SIG_BLOCK, &set, NULL);
+	for (size_t i = 0; i < NELEM(ours); i++)
+		if (ours[i] == SIGTERM || sigaction(ours[i], NULL, &sa) || sa.sa_handler != SIG_IGN)
+			sigaddset(&set, ours[i]);
+	sigprocmask(SIG_SETMASK, &set, NULL);
 	fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	if (fd < 0)
 		return err_sys(e, ERR_OS, "signalfd");
 	return fd;
 }
 
+static bool
+may_start(const struct worker *w)
+{
+	return w->nclaimed && w->nstarted < (size_t)w->cfg.slots;
+}
+
 static void
 start_runs(struct worker *w)
 {
-	for (size_t i = 0; i < w->nruns && w->nstarted < (size_t)w->cfg.slots && w->nclaimed; i++)
-		if (w->runs[i]->state == RUN_CLAIMED && now_ms() < w->fence_at)
+	int64_t until = deadline_in(START_MS);
+
+	for (size_t i = 0; i < w->nruns && may_start(w); i++) {
+		int64_t now = now_ms();
+
+		if (now >= w->fence_at || now < w->start_at || now >= until)
+			return;
+		if (w->runs[i]->state == RUN_CLAIMED)
 			run_start(w, w->runs[i]);
+	}
 }
 
 /* "fail=3": three failures; "fail=20%": a fifth of at least ten jobs. */
@@ -114,6 +135,31 @@ too_many_failures(const struct worker *w)
 	return w->completed + w->failed >= 10 && w->failed * 100 >= n * (w->completed + w->failed);
 }
 
+/* When to stop waiting for a database that is away, with the ends that it has not got. */
+static int64_t
+give_up_at(const struct worker *w)
+{
+	if (!w->draining || w->lost_at == NEVER || w->nclaimed + w->nstarted)
+		return NEVER;
+	return w->lost_at + w->cfg.lease_ms;
+}
+
+static void
+give_up(struct worker *w)
+{
+	struct err e;
+
+	if (!w->nruns) {		/* only a claim that may or may not have taken effect */
+		w->over = true;
+		return;
+	}
+	(void)err_set(&e, ERR_UNAVAILABLE,
+		      "the database has been away for longer than the lease, and is not told how %zu job%s ended",
+		      w->nruns, w->nruns == 1 ? "" : "s");
+	err_hint(&e, "other workers will run them again");
+	worker_fatal(w, &e);
+}
+
 static void
 check_limits(struct worker *w)
 {
@@ -128,6 +174,7 @@ check_limits(struct worker *w)
 		worker_drain(w, "idle");
 	if (too_many_failures(w) && !w->draining) {
 		w->status = 1;
+		log_line(LOG_LEVEL_ERROR, "too many jobs failed", "stop-after", w->cfg.stop_after, NULL);
 		worker_drain(w, "too many failures");
 	}
 	if (w->signals == 1 && now >= w->drain_until) {
@@ -135,6 +182,18 @@ check_limits(struct worker *w)
 		log_line(LOG_LEVEL_WARNING, "drain-timeout is over; stopping what runs", NULL);
 		kill_all(w, STOP_INTERRUPT);
 	}
+	if (now >= give_up_at(w))
+		give_up(w);
+}
+
+/* Whether something runs, or would, that must not once the lease is over. */
+static bool
+needs_lease(const struct worker *w)
+{
+	for (size_t i = 0; i < w->nruns; i++)
+		if (w->runs[i]->state <= RUN_STARTED && w->runs[i]->stop < STOP_FENCED)
+			return true;
+	return false;
 }
 
 static void
@@ -142,10 +201,9 @@ tick_runs(struct worker *w)
 {
 	int64_t now = now_ms();
 
-	if (now >= w->fence_at && w->nclaimed + w->nstarted) {
+	if (now >= w->fence_at && needs_lease(w)) {
 		log_line(LOG_LEVEL_ERROR, "the lease could not be renewed in time; stopping what runs", NULL);
 		kill_all(w, STOP_FENCED);
-		w->fence_at = NEVER;
 	}
 	for (size_t i = w->nruns; i-- > 0;) {
 		struct run *r = w->runs[i];
@@ -154,12 +212,26 @@ tick_runs(struct worker *w)
 			run_stop(w, r, STOP_TIMEOUT);
 		proc_tick(&r->proc);
 	}
+	claim_tick(w);
+}
+
+/* The loop turns, and either the lease is good or there is no database to renew it. */
+static void
+tick_watchdog(struct worker *w)
+{
+	int64_t now = now_ms();
+
+	if (now < w->watchdog_at)
+		return;
+	w->watchdog_at = deadline_in(w->watchdog_ms);
+	if (!w->online || now < w->fence_at)
+		sd_say("WATCHDOG=1");
 }
 
 static int64_t
 due(const struct worker *w)
 {
-	int64_t t = db_due(w);
+	int64_t t = earliest(db_due(w), w->watchdog_at);
 
 	if (!w->draining)
 		t = earliest(t, w->end_at);
@@ -167,21 +239,31 @@ due(const struct worker *w)
 		t = earliest(t, w->idle_since + w->cfg.idle_exit);
 	if (w->signals == 1)
 		t = earliest(t, w->drain_until);
-	if (w->nclaimed + w->nstarted)
+	if (may_start(w) && now_ms() < w->fence_at)
+		t = earliest(t, w->start_at);
+	if (needs_lease(w))
 		t = earliest(t, w->fence_at);
 	for (size_t i = 0; i < w->nruns; i++) {
 		t = earliest(t, w->runs[i]->proc.kill_at);
 		if (w->runs[i]->state == RUN_STARTED)
 			t = earliest(t, w->runs[i]->expires);
 	}
-	return t;
+	t = earliest(t, give_up_at(w));
+	return earliest(t, claim_held_until(w));
 }
 
+/* Fill the table; started[] become the runs that have entries in it. */
 static size_t
-fill_table(struct worker *w, struct pollfd *p, int sigfd, int64_t *deadline)
+fill_table(struct worker *w, int sigfd, int64_t *deadline)
 {
+	struct pollfd *p;
 	size_t n = FIXED;
 
+	if (w->table_cap < FIXED + w->nstarted * PER_RUN) {
+		w->table_cap = FIXED + (w->nstarted + 16) * PER_RUN;
+		w->table = xreallocarray(w->table, w->table_cap, sizeof *w->table);
+	}
+	p = w->table;
 	p[0] = (struct pollfd){ .fd = sigfd, .events = POLLIN };
 	p[1] = (struct pollfd){ .fd = -1 };
 	p[1].fd = db_fd(w, &p[1].events, deadline);
@@ -189,27 +271,37 @@ fill_table(struct worker *w, struct pollfd *p, int sigfd, int64_t *deadline)
 		const struct run *r = w->runs[i];
 		const int fds[PER_RUN] = { r->proc.fd, r->out, r->err, r->control };
 
+		if (r->state != RUN_STARTED)
+			continue;
 		for (int k = 0; k < PER_RUN; k++)	/* poll() skips negative descriptors */
 			p[n++] = (struct pollfd){ .fd = fds[k], .events = POLLIN };
 	}
 	return n;
 }
 
-/* Runs may go while we look at them: from the last to the first. */
+/*
+ * The table's runs are those that were started when it was filled: no other has
+ * been started since, and they are met in the same order, from the last to the
+ * first because one may go while we look at it.
+ */
 static void
-read_runs(struct worker *w, const struct pollfd *p, size_t nruns)
+read_runs(struct worker *w, size_t entries)
 {
-	for (size_t i = nruns; i-- > 0;) {
-		const struct pollfd *f = &p[FIXED + i * PER_RUN];
+	const struct pollfd *f = w->table + entries;
+
+	for (size_t i = w->nruns; i-- > 0;) {
 		struct run *r = w->runs[i];
 
+		if (r->state != RUN_STARTED)
+			continue;
+		f -= PER_RUN;
 		if (f[1].revents && r->out >= 0)
 			run_read(r, 1, &r->out);
 		if (f[2].revents && r->err >= 0)
 			run_read(r, 2, &r->err);
 		if (f[3].revents && r->control >= 0)
-			(void)run_control(r);
-		if (f[0].revents && r->proc.pid)
+			(void)control_read(r);
+		if (f[0].revents)
 			run_exited(w, r);
 	}
 }
@@ -217,54 +309,77 @@ read_runs(struct worker *w, const struct pollfd *p, size_t nruns)
 static void
 turn(struct worker *w, int sigfd)
 {
-	size_t nruns = w->nruns, n;
-	AUTOFREE struct pollfd *p = xcalloc(FIXED + nruns * PER_RUN, sizeof *p);
 	int64_t deadline;
+	size_t n = fill_table(w, sigfd, &deadline);
 
-	n = fill_table(w, p, sigfd, &deadline);
-	if (poll(p, (nfds_t)n, poll_timeout(earliest(deadline, due(w)))) < 0 && errno != EINTR) {
-		(void)err_sys(&w->fatal, ERR_OS, "poll");
-		w->over = true;
+	if (poll(w->table, (nfds_t)n, poll_timeout(earliest(deadline, due(w)))) < 0) {
+		struct err e;
+
+		if (errno == EINTR)
+			return;
+		(void)err_sys(&e, ERR_OS, "poll");
+		worker_fatal(w, &e);
 		return;
 	}
-	if (p[0].revents)
+	read_runs(w, n);
+	if (w->table[0].revents)
 		on_signal(w, sigfd);
-	read_runs(w, p, nruns);
-	db_ready(w, p[1].revents != 0);
+	db_ready(w, w->table[1].revents != 0);
 	tick_runs(w);
 	check_limits(w);
-	start_runs(w);
 	db_turn(w);
+	start_runs(w);
+	tick_watchdog(w);
+	/* A claim that may have taken something is still to be answered for. */
+	if (w->draining && !w->nruns && !w->claim_want && !w->leaving && !w->over)
+		db_unregister(w);
 }
 
-int
-worker_run(struct worker *w)
+static void
+init(struct worker *w)
 {
-	struct err e = ERR_INIT;
-	AUTOFD sigfd = open_signals(&e);
-
-	if (sigfd < 0)
-		return cmd_fail(w->cmd, &e);
-	proc_init();
 	w->id = uuid_random();
 	w->backoff_ms = 100;
-	w->fence_at = w->idle_since = w->drain_until = w->next_due = NEVER;
+	w->fence_at = w->idle_since = w->drain_until = w->next_due = w->lost_at = NEVER;
 	w->end_at = deadline_in(w->cfg.max_time);
+	w->watchdog_ms = sd_watchdog_ms();
+	w->watchdog_at = deadline_in(w->watchdog_ms);
+	w->beat_ms = earliest(w->cfg.lease_ms / 4, 5000);
 	srandom((unsigned)getpid());
-	while (!w->over) {
-		turn(w, sigfd);
-		if (w->draining && !w->nruns && !w->leaving && !w->over)
-			db_unregister(w);
-	}
-	if (w->fatal.kind)
-		w->status = cmd_fail(w->cmd, &w->fatal);
-	else if (!w->status && w->cfg.fail_on_failure && w->failed)
-		w->status = 1;
+}
+
+static void
+release(struct worker *w)
+{
+	struct err e;
+
 	(void)err_set(&e, ERR_UNAVAILABLE, "the worker has ended");
 	pipe_close(&w->pipe, &e);
 	pg_connector_free(w->connector);
 	while (w->nruns)
 		run_forget(w, w->runs[0]);
 	free(w->runs);
+	free(w->table);
+}
+
+int
+worker_run(struct worker *w)
+{
+	struct err e = ERR_INIT;
+	AUTOFD sigfd = -1;
+
+	if (proc_init((int)w->cfg.slots * PER_RUN + SPARE, &e))
+		return cmd_fail(w->cmd, &e);
+	sigfd = open_signals(&e);
+	if (sigfd < 0)
+		return cmd_fail(w->cmd, &e);
+	init(w);
+	while (!w->over)
+		turn(w, sigfd);
+	if (w->fatal.kind)
+		w->status = cmd_fail(w->cmd, &w->fatal);
+	else if (!w->status && w->cfg.fail_on_failure && w->failed)
+		w->status = 1;
+	release(w);
 	return w->status;
 }

@@ -3,10 +3,12 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "log.h"
@@ -16,6 +18,8 @@
 enum {
 	CONTROL_LINE = 65536,	/* longest line of the control channel */
 	FLUSH_MS = 1000,	/* output and progress are written at most this often */
+	PAUSE_MS = 1000,	/* when the system has no room for another process */
+	MIN_MEAN_MS = 1,
 };
 
 struct run *
@@ -25,7 +29,7 @@ run_new(struct worker *w)
 
 	*r = (struct run){
 		.proc = PROC_INIT, .out = -1, .err = -1, .control = -1, .spool = SPOOL_INIT,
-		.line = STR(CONTROL_LINE), .expires = NEVER, .flush_at = NEVER,
+		.line = STR(CONTROL_LINE), .report = REPORT_INIT, .expires = NEVER, .flush_at = NEVER,
 	};
 	w->runs = xreallocarray(w->runs, w->nruns + 1, sizeof *w->runs);
 	w->runs[w->nruns++] = r;
@@ -49,39 +53,68 @@ run_forget(struct worker *w, struct run *r)
 	while (w->runs[i] != r)
 		i++;
 	w->nruns--;		/* in order: they were claimed by priority */
-	memmove(&w->runs[i], &w->runs[i + 1], (w->nruns - i) * sizeof *w->runs);
+	memmove(&w->runs[i], &w->runs[i + 1], (w->nruns - i) * sizeof(struct run *));
 	if (r->state == RUN_CLAIMED)
 		w->nclaimed--;
 	close_pipes(r);
 	spool_free(&r->spool);
 	str_free(&r->line);
+	report_free(&r->report);
 	free(r->project);
 	free(r->queue);
 	free(r->kind);
 	free(r->args);
 	free(r->checkpoint);
-	free(r->message);
-	free(r->stats);
-	free(r->mark);
-	free(r->result);
 	free(r->error);
 	free(r);
 }
 
-/* The attempt is over with this outcome (NULL: give the job back); error is taken. */
+/* An error message may be cut in the middle of a character, and a name may hold anything. */
+static char *
+clean(const char *z)
+{
+	AUTOSTR s = STR(STR_ANY);
+
+	for (size_t i = 0, n = strlen(z); i < n;) {
+		int len = utf8_len(z + i, n - i, NULL);
+
+		if (len)
+			str_add(&s, z + i, (size_t)len);
+		else
+			str_puts(&s, "\xef\xbf\xbd");
+		i += len ? (size_t)len : 1;
+	}
+	return str_take(&s);
+}
+
 static void
-ended(struct worker *w, struct run *r, const char *outcome, char *error)
+count(struct worker *w, const struct run *r)
+{
+	if (!r->outcome)
+		w->taken -= r->state == RUN_CLAIMED;	/* as if it had never been */
+	else if (!strcmp(r->outcome, "ok"))
+		w->completed++;
+	else if (strcmp(r->outcome, "cancelled") != 0 && strcmp(r->outcome, "tempfail") != 0)
+		w->failed++;
+}
+
+/* The attempt is over with this outcome (NULL: give the job back). */
+static void
+ended(struct worker *w, struct run *r, const char *outcome, const char *error)
 {
 	if (r->state == RUN_CLAIMED)
 		w->nclaimed--;
 	else
 		w->nstarted--;
-	r->state = RUN_ENDED;
 	r->outcome = outcome;
-	r->error = error;
-	r->retry_at = 0;
+	count(w, r);
+	r->state = RUN_ENDED;
+	r->error = error ? clean(error) : NULL;
+	r->ended = now_ms();
 	close_pipes(r);
 	spool_end(&r->spool);
+	free_p(&r->args);		/* what is left may wait for a database for long */
+	free_p(&r->checkpoint);
 }
 
 /* A descriptor from which the job reads its args: never blocks us, whatever the job reads. */
@@ -89,6 +122,7 @@ static int
 stdin_for(const struct run *r, const struct command *c, struct err *e)
 {
 	size_t n = strlen(r->args);
+	const struct iovec v[] = { { r->args, n }, { (char[]){ '\n' }, 1 } };
 	AUTOFD fd = -1;
 	int out;
 
@@ -98,8 +132,7 @@ stdin_for(const struct run *r, const struct command *c, struct err *e)
 			return err_sys(e, ERR_OS, "cannot open /dev/null");
 	} else {
 		fd = memfd_create("args", MFD_CLOEXEC);
-		if (fd < 0 || write(fd, r->args, n) != (ssize_t)n || write(fd, "\n", 1) != 1 ||
-		    lseek(fd, 0, SEEK_SET) != 0)
+		if (fd < 0 || pwritev(fd, v, 2, 0) != (ssize_t)n + 1)
 			return err_sys(e, ERR_OS, "cannot pass the job's args");
 	}
 	out = fd;
@@ -113,7 +146,7 @@ pipe_from_child(int *ours, int *theirs, struct err *e)
 	int fds[2];
 
 	if (pipe2(fds, O_CLOEXEC))
-		return err_sys(e, ERR_OS, "pipe");
+		return err_sys(e, ERR_OS, "cannot make a pipe");
 	fcntl(fds[0], F_SETFL, O_NONBLOCK);	/* our end only: the child expects to block */
 	*ours = fds[0];
 	*theirs = fds[1];
@@ -133,27 +166,34 @@ spawn(struct run *r, const struct command *c, struct err *e)
 	if (in < 0 || pipe_from_child(&r->out, &out, e) || pipe_from_child(&r->err, &err, e) ||
 	    pipe_from_child(&r->control, &control, e))
 		return -1;
-	spec = (struct proc_spec){ .argv = c->argv, .envp = c->envp, .cwd = c->cwd, .in = in,
-				   .out = out, .err = err, .control = control };
+	spec = (struct proc_spec){ .argv = c->argv, .envp = c->envp, .path = getenv("PATH"),
+				   .cwd = c->cwd, .in = in, .out = out, .err = err,
+				   .control = control };
 	return proc_spawn(&r->proc, &spec, e);
 }
 
-/* The outcome of a program that could not be started, by errno. */
-static const char *
-spawn_outcome(const struct err *e)
+/* Ours to mend, not the job's: no process or no descriptor is to be had just now. */
+static bool
+out_of_room(int sys)
 {
-	switch (e->sys) {
-	case ENOENT:
-	case ENOTDIR:
-		return "not_found";
-	case EAGAIN:
-	case ENOMEM:
-	case EMFILE:
-	case ENFILE:
-		return "tempfail";	/* ours to mend, not the job's */
-	default:
-		return "not_executable";
+	return sys == EAGAIN || sys == ENOMEM || sys == EMFILE || sys == ENFILE;
+}
+
+static void
+not_started(struct worker *w, struct run *r, const struct err *e)
+{
+	const char *outcome = "not_executable";
+
+	r->end.exit_code = 126;
+	if (e->sys == ENOENT || e->sys == ENOTDIR) {
+		outcome = "not_found";
+		r->end.exit_code = 127;
+	} else if (e->sys == E2BIG) {
+		outcome = "permanent";
+	} else if (e->sys == ETXTBSY) {	/* it is being installed */
+		outcome = "tempfail";
 	}
+	ended(w, r, outcome, e->msg);
 }
 
 void
@@ -161,18 +201,24 @@ run_start(struct worker *w, struct run *r)
 {
 	struct command c;
 	struct err e = ERR_INIT;
+	int rc;
 
 	if (command_make(w, r, &c, &e)) {
-		ended(w, r, "permanent", xstrdup(e.msg));
+		ended(w, r, "permanent", e.msg);
 		return;
 	}
-	if (spawn(r, &c, &e)) {
-		r->end.exit_code = e.sys == ENOENT || e.sys == ENOTDIR ? 127 : 126;
-		ended(w, r, spawn_outcome(&e), xstrdup(e.msg));
-		command_free(&c);
-		return;
-	}
+	rc = spawn(r, &c, &e);
 	command_free(&c);
+	if (rc && out_of_room(e.sys)) {
+		close_pipes(r);
+		w->start_at = deadline_in(PAUSE_MS);
+		log_line(LOG_LEVEL_ERROR, "cannot start a job; waiting", "error", e.msg, NULL);
+		return;
+	}
+	if (rc) {
+		not_started(w, r, &e);
+		return;
+	}
 	r->state = RUN_STARTED;
 	w->nclaimed--;
 	w->nstarted++;
@@ -188,23 +234,25 @@ run_stop(struct worker *w, struct run *r, enum run_stop why)
 		r->stop = why;
 	if (r->state == RUN_CLAIMED) {
 		if (why == STOP_CANCEL)
-			ended(w, r, "cancelled", NULL);
+			ended(w, r, "cancelled", "cancelled before it started");
 		else if (why == STOP_SUPERSEDED)
 			run_forget(w, r);
 		else
 			ended(w, r, NULL, NULL);
 	} else if (r->state == RUN_STARTED) {
-		/* The job learns it from its control channel as well: writing there fails now. */
-		close_p(&r->control);
+		/*
+		 * A cancelled job learns it from its control channel as well: writing
+		 * there fails.  Any other may use the grace to leave a checkpoint.
+		 */
+		if (r->stop >= STOP_CANCEL && r->stop != STOP_INTERRUPT)
+			control_end(r);
 		r->expires = NEVER;
 		proc_stop(&r->proc, why >= STOP_FENCED ? 0 : w->cfg.grace_ms);
-	} else if (r->state == RUN_ENDED && why == STOP_SUPERSEDED) {
-		run_forget(w, r);
 	}
 }
 
-static void
-due_to_flush(struct run *r)
+void
+run_flush_soon(struct run *r)
 {
 	if (r->flush_at == NEVER)
 		r->flush_at = deadline_in(FLUSH_MS);
@@ -214,111 +262,20 @@ void
 run_read(struct run *r, int stream, int *fd)
 {
 	char buf[65536];
-	ssize_t n;
+	ssize_t n = sizeof buf;
 
 	/* A bounded number of reads: a job that only writes must not keep us here. */
-	for (int i = 0; *fd >= 0 && i < 16; i++) {
+	for (int i = 0; *fd >= 0 && n == sizeof buf && i < 16; i++) {
 		n = read(*fd, buf, sizeof buf);
 		if (n > 0) {
 			spool_add(&r->spool, stream, buf, (size_t)n);
-			due_to_flush(r);
+			run_flush_soon(r);
 		} else if (n == 0 || (errno != EAGAIN && errno != EINTR)) {
 			close_p(fd);
-		} else {
-			break;
 		}
-		if ((size_t)n < sizeof buf)
-			break;
 	}
 	if (spool_ready(&r->spool) >= SPOOL_PIECE)
 		r->flush_at = 0;
-}
-
-static void
-replace(char **field, char *text)
-{
-	if (!text)
-		return;
-	free(*field);
-	*field = text;
-}
-
-/* Stats add up key by key, as they do in the database. */
-static void
-merge_stats(struct run *r, json_t *news)
-{
-	json_t *all = r->stats ? json_loads(r->stats, 0, NULL) : json_object();
-
-	json_object_update(all, news);
-	replace(&r->stats, json_dumps(all, JSON_COMPACT));
-	json_decref(all);
-}
-
-static bool
-control_message(struct run *r, json_t *m)
-{
-	json_t *v = json_object_get(m, "progress");
-
-	if (json_is_array(v) && json_array_size(v) == 2 && json_is_integer(json_array_get(v, 0)) &&
-	    json_is_integer(json_array_get(v, 1))) {
-		r->done = json_integer_value(json_array_get(v, 0));
-		r->total = json_integer_value(json_array_get(v, 1));
-		r->has_progress = r->done >= 0 && r->total >= 0;
-	} else if (v) {
-		return false;
-	}
-	v = json_object_get(m, "message");
-	if (json_is_string(v))
-		replace(&r->message, xstrdup(json_string_value(v)));
-	v = json_object_get(m, "stats");
-	if (json_is_object(v))
-		merge_stats(r, v);
-	v = json_object_get(m, "checkpoint");
-	if (v)
-		replace(&r->mark, json_dumps(v, JSON_COMPACT | JSON_ENCODE_ANY));
-	v = json_object_get(m, "result");
-	if (v)
-		replace(&r->result, json_dumps(v, JSON_COMPACT | JSON_ENCODE_ANY));
-	return json_is_object(m);
-}
-
-static void
-control_line(struct run *r)
-{
-	json_t *m = r->line.cut ? NULL : json_loadb(r->line.buf, r->line.len, 0, NULL);
-
-	if (m && control_message(r, m)) {
-		r->reported = true;
-		due_to_flush(r);
-	} else if (r->line.len) {
-		log_line(LOG_LEVEL_WARNING, "a line on the control descriptor is not understood", "id",
-			 uuid_str(&r->id).z, NULL);
-	}
-	json_decref(m);
-	str_reset(&r->line);
-}
-
-bool
-run_control(struct run *r)
-{
-	char buf[16384];
-	ssize_t n, got;
-
-	n = got = read(r->control, buf, sizeof buf);
-	if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
-		close_p(&r->control);
-	for (char *p = buf; n > 0;) {
-		char *nl = memchr(p, '\n', (size_t)n);
-		ssize_t part = nl ? nl - p : n;
-
-		str_add(&r->line, p, (size_t)part);
-		if (nl)
-			control_line(r);
-		part += nl != NULL;
-		p += part;
-		n -= part;
-	}
-	return got > 0;
 }
 
 /* What an exit says, by convention: see the table in jobctl-worker(1). */
@@ -342,14 +299,13 @@ exit_outcome(const struct worker *w, const struct run *r)
 	return code == 127 ? "not_found" : code == 126 ? "not_executable" : "exit";
 }
 
+/* What is said of an end that is not "ok"; yours. */
 static char *
 exit_error(struct run *r, const char *outcome)
 {
 	const char *said = spool_last_line(&r->spool), *name;
 	char limit[32];
 
-	if (!strcmp(outcome, "ok"))
-		return NULL;
 	if (!strcmp(outcome, "cancelled"))
 		return xstrdup("cancelled while running");
 	if (!strcmp(outcome, "timeout")) {
@@ -364,22 +320,31 @@ exit_error(struct run *r, const char *outcome)
 	return *said ? xstrdup(said) : xasprintf("exited with status %d", r->end.exit_code);
 }
 
+static void
+note_duration(struct worker *w, const struct run *r)
+{
+	double ms = r->ran_ms < MIN_MEAN_MS ? MIN_MEAN_MS : (double)r->ran_ms;
+
+	w->mean_ms = w->mean_ms > 0 ? w->mean_ms * 0.9 + ms * 0.1 : ms;
+}
+
 void
 run_exited(struct worker *w, struct run *r)
 {
+	AUTOFREE char *error = NULL;
 	struct err e = ERR_INIT;
 	const char *outcome;
 
 	r->ran_ms = now_ms() - r->started;
-	if (proc_collect(&r->proc, &r->end, &e))
-		r->end = (struct proc_end){ .exit_code = 126 };
+	if (proc_collect(&r->proc, &r->end, &e)) {
+		worker_fatal(w, &e);	/* cannot be: the child is ours and nobody else waits */
+		return;
+	}
 	/* What is in the pipes, and no waiting for more: a descendant may hold them open. */
-	while (r->control >= 0 && run_control(r))
-		;
+	control_end(r);
 	run_read(r, 1, &r->out);
 	run_read(r, 2, &r->err);
-	w->mean_ms = w->mean_ms > 0 ? w->mean_ms * 0.9 + (double)r->ran_ms * 0.1
-				    : (double)r->ran_ms + 0.5;	/* never 0: that is "not known" */
+	note_duration(w, r);
 	if (r->stop == STOP_SUPERSEDED) {
 		log_line(LOG_LEVEL_WARNING, "superseded", "id", uuid_str(&r->id).z, NULL);
 		w->nstarted--;
@@ -387,11 +352,13 @@ run_exited(struct worker *w, struct run *r)
 		return;
 	}
 	if (r->stop == STOP_INTERRUPT || r->stop == STOP_FENCED) {
-		ended(w, r, NULL, xstrdup(r->stop == STOP_FENCED
-						  ? "interrupted: the worker could not renew its lease"
-						  : "interrupted: the worker was told to stop"));
+		ended(w, r, NULL, r->stop == STOP_FENCED
+				  ? "interrupted: the worker could not renew its lease"
+				  : "interrupted: the worker was told to stop");
 		return;
 	}
 	outcome = exit_outcome(w, r);
-	ended(w, r, outcome, exit_error(r, outcome));
+	if (strcmp(outcome, "ok") != 0)
+		error = exit_error(r, outcome);
+	ended(w, r, outcome, error);
 }

@@ -3,8 +3,11 @@
  *
  * One thread, one poll().  The files:
  *   loop.c     what may wake the worker and what is due; signals; stopping
- *   db.c       every call to the database: all answers arrive in callbacks
- *   run.c      one attempt at a job: start, output, control lines, end
+ *   db.c       the connection, being alive, what is said when
+ *   claim.c    taking jobs
+ *   ends.c     writing down what jobs said and how they ended
+ *   run.c      one attempt at a job: start, output, end
+ *   control.c  what a job says on its control descriptor
  *   command.c  which program a job means, its arguments and environment
  *
  * Invariants:
@@ -13,12 +16,13 @@
  *   - nothing is started after fence_at, and at fence_at what runs is killed:
  *     the lease counts from when it was asked for, so the server's copy ends later;
  *   - a claim that was not answered is said again with the same token before
- *     any other.
+ *     any other;
+ *   - everything written names (id, token), so that all of it can be said again
+ *     when the connection is lost and it is not known whether it took effect.
  */
 #ifndef JOBCTL_WORKER_H
 #define JOBCTL_WORKER_H
 
-#include <jansson.h>
 #include <poll.h>
 
 #include "cmd.h"
@@ -58,6 +62,14 @@ enum run_stop {			/* why we stop a command; a later one of more weight replaces 
 	STOP_NONE, STOP_TIMEOUT, STOP_CANCEL, STOP_INTERRUPT, STOP_FENCED, STOP_SUPERSEDED
 };
 
+/* What a job said of itself, the latest of each; texts are JSON but for the message. */
+struct report {
+	int64_t done, total;		/* -1: not said */
+	char *message, *stats, *checkpoint, *result;
+	bool fresh;			/* some of it is not written yet */
+};
+#define REPORT_INIT { .done = -1, .total = -1 }
+
 struct run {
 	struct uuid id, token;
 	char *project, *queue, *kind, *args, *checkpoint;
@@ -70,17 +82,17 @@ struct run {
 	int out, err, control;		/* our ends of the pipes, or -1 */
 	struct spool spool;
 	struct str line;		/* of the control channel, up to its newline */
-	int64_t started, expires;	/* expires: the timeout */
+	int64_t bad_lines;
+	struct report report;
+	int64_t hold_until;		/* if it cannot be started by then, it goes back */
+	int64_t started, expires, ended;	/* expires: the timeout */
 	int64_t ran_ms;
 	int64_t flush_at;		/* when output and report may be sent next */
 	int64_t retry_at;		/* when an unwritten end may be said again */
-	bool reported;			/* something of the following is new */
-	bool has_progress;
-	int64_t done, total;
-	char *message, *stats, *mark, *result;	/* mark: the new checkpoint */
+	int refused;			/* how often the end could not be written */
+	bool alone;			/* it was refused in company: say it by itself */
 	const char *outcome;		/* NULL: give it back */
 	char *error;
-	bool alone;			/* its finish failed in company: say it by itself */
 };
 
 struct worker {
@@ -90,30 +102,36 @@ struct worker {
 	char **queues;			/* NULL-terminated; NULL: every queue */
 	char **kinds;			/* NULL-terminated; NULL: every kind */
 	char **env, **exec_env;		/* of children */
-	struct run **runs;
+	struct run **runs;		/* in the order they were claimed */
 	size_t nruns, nstarted, nclaimed;
+	int64_t start_at;		/* no process could be started: not before this */
+	struct pollfd *table;
+	size_t table_cap;
 
 	struct pipe pipe;
 	struct pg_connector *connector;
 	int64_t connect_at;		/* when to try again */
 	int64_t backoff_ms;
+	int64_t lost_at;		/* when the connection was; NEVER while there is one */
 	bool online;			/* pipe was opened and its end not dealt with yet */
-	bool ever_connected, greeting, registered, leaving;
-	int64_t beat_at, fence_at, maintain_at;
+	bool ever_registered, greeting, registered, leaving;
+	int64_t beat_ms, beat_at, fence_at, maintain_at;
 	int64_t asked_at;		/* when the beat on its way was sent */
-	bool beating, maintaining;
+	bool beating, maintaining, finishing;
+	int64_t watchdog_ms, watchdog_at;
+	int64_t output_calls, output_answered;
 
-	bool claiming, finishing;
+	bool claiming;
 	struct uuid claim_token;
 	int64_t claim_want;		/* of the claim on its way, or lost; 0: none */
-	bool hungry;			/* a claim may find something */
+	int64_t look_at;		/* when to claim next */
 	bool tell_idle;			/* the last claim came short: ask to be woken */
-	int64_t poll_at, next_due;	/* when to look again; when a scheduled job falls due */
+	int64_t next_due;		/* when a scheduled job falls due */
 	double mean_ms;			/* how long jobs take, smoothed; 0: not known */
+	double mean_args;		/* bytes of args, smoothed */
 
-	int signals;			/* TERM and INT received */
+	int signals;			/* HUP, INT and TERM received */
 	bool draining;			/* claim no more */
-	const char *why_draining;
 	int64_t drain_until, end_at, idle_since;
 	int64_t taken, completed, failed;
 	int status;			/* exit status */
@@ -132,21 +150,43 @@ int db_fd(struct worker *w, short *events, int64_t *deadline);
 void db_ready(struct worker *w, bool ready);
 int64_t db_due(const struct worker *w);	/* when db_turn() has something to do */
 void db_unregister(struct worker *w);
+int64_t db_deadline(const struct worker *w);	/* for a call made now */
+int64_t db_jitter(int64_t ms);		/* give or take a tenth */
+/* A call failed: those that end the worker do; the rest is logged, to be said again. */
+void db_complain(struct worker *w, const char *what, const struct err *e);
+struct run *db_find(struct worker *w, const char *id, const char *token);
+
+/* claim.c */
+int64_t claim_due(const struct worker *w);
+void claim(struct worker *w);
+int64_t claim_held_until(const struct worker *w);
+void claim_tick(struct worker *w);	/* gives back what has been held too long */
+struct pg_val claim_words(struct pg_array *a, char *const *words);	/* text[]; NULL is SQL NULL */
+
+/* ends.c */
+int64_t ends_due(const struct worker *w);
+void ends_turn(struct worker *w);
+void ends_lost(struct worker *w);	/* the connection: what is unanswered is to be said again */
 
 /* run.c */
 struct run *run_new(struct worker *w);
 void run_start(struct worker *w, struct run *r);
 void run_stop(struct worker *w, struct run *r, enum run_stop why);
 void run_read(struct run *r, int stream, int *fd);	/* stream 1 or 2 has something */
-bool run_control(struct run *r);	/* the control channel has; false if it had nothing */
 void run_exited(struct worker *w, struct run *r);
 void run_forget(struct worker *w, struct run *r);	/* out of runs[], freed */
+void run_flush_soon(struct run *r);
+
+/* control.c */
+bool control_read(struct run *r);	/* the channel has something; false if it had nothing */
+void control_end(struct run *r);	/* what is in it now is all there will be */
+void report_free(struct report *p);
 
 /* command.c */
 struct command {
 	char **argv, **envp;		/* NULL-terminated, yours */
-	const char *cwd;		/* borrowed from args */
-	json_t *args;
+	size_t inherited;		/* so many of envp are borrowed, the first ones */
+	char *cwd;			/* NULL: ours */
 	bool null_stdin;
 };
 int command_init(struct worker *w, struct err *e) MUSTCHECK;	/* kinds and environments */

@@ -1,0 +1,218 @@
+/*
+ * claim.c - taking jobs
+ *
+ * A claim asks for as many jobs as there are free slots, and for more if they are
+ * short: so many as will start within PREFETCH_MS.  What was claimed ahead and
+ * cannot start soon after all goes back, for others to take.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "log.h"
+#include "worker.h"
+
+enum {
+	PREFETCH_MS = 200, PREFETCH_MAX = 250,
+	PREFETCH_BYTES = 4 << 20,	/* of args */
+	UNWRITTEN_MAX = 1000,		/* ends that wait to be written: then no more jobs */
+	HOLD_MS = 1000,			/* a job that could not start by then goes back */
+	DUE_MIN_MS = 20,		/* schedules elsewhere must not make us spin */
+};
+
+static int64_t
+prefetch(const struct worker *w)
+{
+	double n;
+
+	if (w->mean_ms <= 0 || w->mean_ms >= PREFETCH_MS || w->cfg.once)
+		return 0;
+	n = PREFETCH_MS / w->mean_ms * (double)w->cfg.slots;
+	if (n > PREFETCH_MAX)
+		n = PREFETCH_MAX;
+	if (n * w->mean_args > PREFETCH_BYTES)
+		n = PREFETCH_BYTES / w->mean_args;
+	return (int64_t)n;
+}
+
+static int64_t
+wanted(const struct worker *w)
+{
+	int64_t ahead = prefetch(w), have = (int64_t)(w->nclaimed + w->nstarted);
+	int64_t n = w->cfg.slots + ahead - have;
+
+	/* With some in hand wait for a batch worth a call, unless a slot stands empty. */
+	if (w->nclaimed && n < ahead / 2)
+		return 0;
+	if ((int64_t)w->nruns - have > UNWRITTEN_MAX)
+		return 0;
+	if (w->cfg.max_jobs)
+		n = earliest(n, w->cfg.max_jobs - w->taken);
+	return n;
+}
+
+/* Jobs wait in our hands, and nothing shows that they will start soon. */
+static bool
+held_up(const struct worker *w)
+{
+	return w->nclaimed && (w->nstarted >= (size_t)w->cfg.slots || now_ms() < w->start_at);
+}
+
+static struct run *
+first_claimed(const struct worker *w)
+{
+	size_t i = 0;
+
+	while (w->runs[i]->state != RUN_CLAIMED)
+		i++;
+	return w->runs[i];
+}
+
+int64_t
+claim_held_until(const struct worker *w)
+{
+	return held_up(w) ? first_claimed(w)->hold_until : NEVER;
+}
+
+void
+claim_tick(struct worker *w)
+{
+	while (now_ms() >= claim_held_until(w)) {
+		run_stop(w, first_claimed(w), STOP_INTERRUPT);
+		w->mean_ms = PREFETCH_MS;	/* jobs are longer now than they were */
+	}
+}
+
+int64_t
+claim_due(const struct worker *w)
+{
+	if (w->claiming)
+		return NEVER;
+	if (w->claim_want)		/* also while draining: what it took is to be given back */
+		return w->look_at;
+	if (w->draining || wanted(w) <= 0)
+		return NEVER;
+	return w->look_at > w->start_at ? w->look_at : w->start_at;
+}
+
+static char *
+get_text(const PGresult *res, int row, int col)
+{
+	return PQgetisnull(res, row, col) ? NULL : xstrdup(PQgetvalue(res, row, col));
+}
+
+static void
+take(struct worker *w, const PGresult *res, int row)
+{
+	struct run *r = run_new(w);
+	struct err e;
+
+	if (uuid_parse(PQgetvalue(res, row, 0), &r->id, &e))
+		abort();	/* the server's own uuid type */
+	r->token = w->claim_token;
+	r->project = get_text(res, row, 1);
+	r->queue = get_text(res, row, 2);
+	r->kind = get_text(res, row, 3);
+	r->args = get_text(res, row, 4);
+	r->attempt = (int)pg_get_i64(res, row, 5);
+	r->max_attempts = (int)pg_get_i64(res, row, 6);
+	if (!PQgetisnull(res, row, 7))
+		r->timeout_ms = pg_get_i64(res, row, 7) > 0 ? pg_get_i64(res, row, 7) : 1;
+	r->checkpoint = get_text(res, row, 8);
+	r->hold_until = deadline_in(HOLD_MS);
+	w->mean_args = w->mean_args * 0.9 + (double)PQgetlength(res, row, 4) * 0.1;
+	w->taken++;
+	if (w->draining)
+		run_stop(w, r, STOP_INTERRUPT);
+}
+
+/* The claim found fewer than were wanted.  Ask to be woken and look once more; then wait. */
+static void
+came_short(struct worker *w)
+{
+	bool asked = w->tell_idle || w->cfg.drain || w->cfg.once;
+
+	w->tell_idle = true;
+	w->look_at = asked ? earliest(deadline_in(db_jitter(w->cfg.poll_ms)), w->next_due) : 0;
+}
+
+static void
+claimed(void *ctx, const PGresult *res, const struct err *e)
+{
+	struct worker *w = ctx;
+	int n;
+
+	w->claiming = false;
+	if (e) {			/* the token and the number stay: the same claim is said again */
+		w->look_at = deadline_in(db_jitter(w->cfg.poll_ms));
+		db_complain(w, "cannot claim jobs", e);
+		return;
+	}
+	n = PQntuples(res);
+	for (int i = 0; i < n; i++)
+		take(w, res, i);
+	if (n < w->claim_want) {
+		came_short(w);
+	} else {
+		w->tell_idle = false;
+		w->look_at = 0;
+	}
+	w->claim_want = 0;
+	w->next_due = NEVER;
+	if (n)
+		w->idle_since = NEVER;
+	if (n || w->nruns)
+		return;
+	if (w->cfg.drain || w->cfg.once)
+		worker_drain(w, "nothing is ready");
+	if (w->idle_since == NEVER)
+		w->idle_since = now_ms();
+}
+
+static void
+told_idle(void *ctx, const PGresult *res, const struct err *e)
+{
+	struct worker *w = ctx;
+	int64_t ms;
+
+	if (e) {
+		db_complain(w, "cannot ask to be woken", e);
+		return;
+	}
+	ms = pg_get_i64(res, 0, 0);
+	/* One that was due before this and is not taken by the claim behind it cannot be taken now. */
+	if (ms > 0)
+		w->next_due = deadline_in((ms < DUE_MIN_MS ? DUE_MIN_MS : ms) + 1);
+}
+
+struct pg_val
+claim_words(struct pg_array *a, char *const *words)
+{
+	if (!words)
+		return pg_null();
+	for (; *words; words++)
+		pg_array_add(a, pg_text(*words));
+	return pg_array(a, pg_text(""));
+}
+
+void
+claim(struct worker *w)
+{
+	struct pg_array queues = PG_ARRAY_INIT, kinds = PG_ARRAY_INIT;
+
+	if (!w->claim_want) {
+		w->claim_want = wanted(w);
+		w->claim_token = uuid_random();
+	}
+	if (w->tell_idle && !w->draining && !w->cfg.drain && !w->cfg.once)
+		pipe_call(&w->pipe, db_deadline(w), "SELECT jobctl.worker_idle($1)",
+			  PG_ARGS(pg_uuid(&w->id)), told_idle, w);
+	w->claiming = true;
+	pipe_call(&w->pipe, db_deadline(w),
+		  "SELECT id, project, queue, kind, args, attempt, max_attempts, timeout_ms, checkpoint "
+		  "FROM jobctl.claim($1, $2, $3, $4, $5)",
+		  PG_ARGS(pg_uuid(&w->claim_token), pg_uuid(&w->id), claim_words(&queues, w->queues),
+			  pg_i32((int32_t)w->claim_want), claim_words(&kinds, w->kinds)),
+		  claimed, w);
+	pg_array_free(&queues);
+	pg_array_free(&kinds);
+}

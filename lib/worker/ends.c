@@ -1,0 +1,436 @@
+/*
+ * ends.c - writing down what jobs wrote, what they said, and how they ended
+ *
+ * Ends go in batches, with the output and the reports they belong to in front:
+ * after its end a token writes nothing.  A piece of output is kept until it is
+ * stored, so that a server may go away at any time.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "log.h"
+#include "worker.h"
+
+enum {
+	BATCH = 500,			/* ends written by one call */
+	OUTPUT_BYTES = 1 << 18,		/* output written by one call, more or less */
+	OUTPUT_CALLS = 4,		/* unanswered */
+	AGAIN_MS = 100, AGAIN_MAX_MS = 10000,	/* before an end that was refused is said again */
+	LINGER_MS = 20, ENOUGH = 50,	/* while short jobs follow one another: a batch is worth this wait */
+};
+
+static void
+stored(void *ctx, const PGresult *res, const struct err *e)
+{
+	struct worker *w = ctx;
+
+	(void)res;
+	if (e && e->kind == ERR_UNAVAILABLE)
+		return;			/* ends_lost() has it sent again */
+	if (e)
+		db_complain(w, "cannot store output of jobs", e);
+	w->output_answered++;
+	for (size_t i = 0; i < w->nruns; i++)
+		spool_stored(&w->runs[i]->spool, w->output_answered);
+}
+
+/* What the runs have to store, in one call. */
+static void
+send_output(struct worker *w, struct run *const *runs, size_t nruns)
+{
+	struct pg_array ids = PG_ARRAY_INIT, tokens = PG_ARRAY_INIT, n = PG_ARRAY_INIT;
+	struct pg_array streams = PG_ARRAY_INIT, dropped = PG_ARRAY_INIT, data = PG_ARRAY_INIT;
+
+	for (size_t i = 0; i < nruns; i++) {
+		struct spool *s = &runs[i]->spool;
+
+		for (size_t k = spool_unsent(s); k < s->npieces; k++) {
+			struct piece *p = &s->pieces[k];
+
+			pg_array_add(&ids, pg_uuid(&runs[i]->id));
+			pg_array_add(&tokens, pg_uuid(&runs[i]->token));
+			pg_array_add(&n, pg_i32(p->n));
+			pg_array_add(&streams, pg_i32(p->stream));
+			pg_array_add(&dropped, pg_i64(p->dropped));
+			pg_array_add(&data, pg_bytes(p->data, p->len));
+			p->call = w->output_calls + 1;
+		}
+	}
+	if (ids.n) {
+		w->output_calls++;
+		pipe_call(&w->pipe, db_deadline(w),
+			  "SELECT jobctl.append_output($1, $2, $3, $4, $5, $6, $7)",
+			  PG_ARGS(pg_uuid(&w->id), pg_array(&ids, pg_uuid(&w->id)),
+				  pg_array(&tokens, pg_uuid(&w->id)), pg_array(&n, pg_i32(0)),
+				  pg_array(&streams, pg_i32(0)), pg_array(&dropped, pg_i64(0)),
+				  pg_array(&data, pg_bytes("", 0))),
+			  stored, w);
+	}
+	pg_array_free(&ids);
+	pg_array_free(&tokens);
+	pg_array_free(&n);
+	pg_array_free(&streams);
+	pg_array_free(&dropped);
+	pg_array_free(&data);
+}
+
+static void
+reported(void *ctx, const PGresult *res, const struct err *e)
+{
+	(void)res;
+	if (e)
+		db_complain(ctx, "cannot write what jobs reported", e);
+}
+
+static void
+add(struct pg_array *a, struct pg_val v, bool known)
+{
+	if (known)
+		pg_array_add(a, v);
+	else
+		pg_array_add_null(a, v);
+}
+
+/* What the runs have to say, in one call; what cannot be kept the database leaves out. */
+static void
+send_reports(struct worker *w, struct run *const *runs, size_t nruns)
+{
+	struct pg_array ids = PG_ARRAY_INIT, tokens = PG_ARRAY_INIT, done = PG_ARRAY_INIT;
+	struct pg_array total = PG_ARRAY_INIT, messages = PG_ARRAY_INIT, stats = PG_ARRAY_INIT;
+	struct pg_array checkpoints = PG_ARRAY_INIT;
+
+	for (size_t i = 0; i < nruns; i++) {
+		struct report *p = &runs[i]->report;
+
+		if (!p->fresh)
+			continue;
+		p->fresh = false;
+		pg_array_add(&ids, pg_uuid(&runs[i]->id));
+		pg_array_add(&tokens, pg_uuid(&runs[i]->token));
+		add(&done, pg_i64(p->done), p->done >= 0);
+		add(&total, pg_i64(p->total), p->total >= 0);
+		pg_array_add(&messages, pg_text(p->message));
+		pg_array_add(&stats, pg_json(p->stats));
+		pg_array_add(&checkpoints, pg_json(p->checkpoint));
+	}
+	if (ids.n)
+		pipe_call(&w->pipe, db_deadline(w),
+			  "SELECT jobctl.report($1, $2, $3, $4, $5, $6, $7, $8)",
+			  PG_ARGS(pg_uuid(&w->id), pg_array(&ids, pg_uuid(&w->id)),
+				  pg_array(&tokens, pg_uuid(&w->id)), pg_array(&done, pg_i64(0)),
+				  pg_array(&total, pg_i64(0)), pg_array(&messages, pg_text("")),
+				  pg_array(&stats, pg_json("")), pg_array(&checkpoints, pg_json(""))),
+			  reported, w);
+	pg_array_free(&ids);
+	pg_array_free(&tokens);
+	pg_array_free(&done);
+	pg_array_free(&total);
+	pg_array_free(&messages);
+	pg_array_free(&stats);
+	pg_array_free(&checkpoints);
+}
+
+static bool
+may_flush(const struct worker *w)
+{
+	return w->output_calls - w->output_answered < OUTPUT_CALLS;
+}
+
+/* What running jobs wrote and said. */
+static void
+flush_runs(struct worker *w)
+{
+	struct run *v[BATCH];
+	int64_t now = now_ms();
+	size_t i = 0;
+
+	while (i < w->nruns && may_flush(w)) {
+		size_t n = 0, bytes = 0;
+
+		for (; i < w->nruns && n < BATCH && bytes < OUTPUT_BYTES; i++) {
+			struct run *r = w->runs[i];
+
+			if (r->state != RUN_STARTED || now < r->flush_at)
+				continue;
+			r->flush_at = NEVER;
+			bytes += spool_ready(&r->spool);
+			v[n++] = r;
+		}
+		send_output(w, v, n);
+		send_reports(w, v, n);
+	}
+}
+
+static void
+log_end(const struct run *r, const char *status)
+{
+	char ms[32];
+
+	if (!r->outcome) {
+		log_line(r->error ? LOG_LEVEL_INFO : LOG_LEVEL_DEBUG, "given back", "id",
+			 uuid_str(&r->id).z, "error", r->error, NULL);
+		return;
+	}
+	if (!*status)			/* it had been accepted already, and the answer was lost */
+		status = "ended";
+	snprintf(ms, sizeof ms, "%" PRId64 "ms", r->ran_ms);
+	log_line(LOG_LEVEL_INFO, strcmp(status, "pending") ? status : "will be tried again", "id",
+		 uuid_str(&r->id).z, "kind", r->kind, "outcome", r->outcome, "error", r->error,
+		 "after", ms, NULL);
+}
+
+static bool
+has_report(const struct run *r)
+{
+	const struct report *p = &r->report;
+
+	return p->done >= 0 || p->message || p->stats || p->checkpoint;
+}
+
+/* Columns id, token, verdict, and of finish() also status. */
+static void
+settled(struct worker *w, const PGresult *res, int row)
+{
+	struct run *r = db_find(w, PQgetvalue(res, row, 0), PQgetvalue(res, row, 1));
+	const char *verdict = PQgetvalue(res, row, 2);
+
+	if (!r || r->state != RUN_WRITING)
+		return;
+	if (!strcmp(verdict, "busy")) {		/* somebody's transaction holds the row, its report too */
+		r->state = RUN_ENDED;
+		r->retry_at = deadline_in(AGAIN_MS);
+		r->report.fresh = has_report(r);
+		return;
+	}
+	if (!strcmp(verdict, "superseded"))
+		log_line(LOG_LEVEL_WARNING, "superseded", "id", uuid_str(&r->id).z, NULL);
+	else
+		log_end(r, PQnfields(res) > 3 ? PQgetvalue(res, row, 3) : "");
+	run_forget(w, r);
+}
+
+static void
+drop_result(struct run *r, const struct err *e)
+{
+	if (!r->report.result)
+		return;
+	free_p(&r->report.result);
+	log_line(LOG_LEVEL_WARNING, "a job's result was refused", "id", uuid_str(&r->id).z, "error",
+		 e->msg, NULL);
+}
+
+/*
+ * One end that the database does not take must not hold up the others: each is
+ * said by itself, the one that fails again without its result.
+ */
+static void
+unsettled(struct worker *w, const struct err *e)
+{
+	for (size_t i = 0; i < w->nruns; i++) {
+		struct run *r = w->runs[i];
+		int64_t wait = 0;
+
+		if (r->state != RUN_WRITING)
+			continue;
+		r->state = RUN_ENDED;
+		if (e->kind != ERR_UNAVAILABLE && r->alone) {
+			if (e->kind != ERR_TEMPFAIL)
+				drop_result(r, e);
+			wait = (int64_t)AGAIN_MS << (r->refused < 7 ? r->refused : 7);
+			r->refused++;
+		}
+		r->alone = r->alone || e->kind != ERR_UNAVAILABLE;
+		r->retry_at = deadline_in(earliest(wait, AGAIN_MAX_MS));
+	}
+}
+
+static void
+answered(void *ctx, const PGresult *res, const struct err *e)
+{
+	struct worker *w = ctx;
+
+	w->finishing = false;
+	if (e) {
+		db_complain(w, "cannot write how jobs ended", e);
+		unsettled(w, e);
+		return;
+	}
+	for (int i = 0; i < PQntuples(res); i++)
+		settled(w, res, i);
+}
+
+/* Arrays for the columns of finish(), an element per run. */
+struct ends {
+	struct pg_array id, token, outcome, code, signal, error, result, cpu, rss;
+};
+
+static void
+add_end(struct ends *x, const struct run *r)
+{
+	const struct rusage *u = &r->end.usage;
+	double cpu = (double)u->ru_utime.tv_sec + (double)u->ru_stime.tv_sec +
+		     (double)(u->ru_utime.tv_usec + u->ru_stime.tv_usec) / 1e6;
+	bool ran = r->started != 0;
+
+	pg_array_add(&x->id, pg_uuid(&r->id));
+	pg_array_add(&x->token, pg_uuid(&r->token));
+	pg_array_add(&x->outcome, pg_text(r->outcome));
+	add(&x->code, pg_i32(r->end.exit_code), !r->end.signal && (ran || r->end.exit_code));
+	add(&x->signal, pg_i32(r->end.signal), r->end.signal != 0);
+	pg_array_add(&x->error, pg_text(r->error));
+	pg_array_add(&x->result, pg_json(r->report.result));
+	add(&x->cpu, pg_double(cpu), ran);
+	add(&x->rss, pg_i64(u->ru_maxrss * 1024), ran);
+}
+
+static void
+finish(struct worker *w, struct run *const *v, size_t n)
+{
+	struct ends x = { .id = PG_ARRAY_INIT };
+
+	for (size_t i = 0; i < n; i++)
+		add_end(&x, v[i]);
+	pipe_call(&w->pipe, db_deadline(w),
+		  "SELECT id, token, verdict, status "
+		  "FROM jobctl.finish($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+		  PG_ARGS(pg_uuid(&w->id), pg_array(&x.id, pg_uuid(&w->id)),
+			  pg_array(&x.token, pg_uuid(&w->id)), pg_array(&x.outcome, pg_text("")),
+			  pg_array(&x.code, pg_i32(0)), pg_array(&x.signal, pg_i32(0)),
+			  pg_array(&x.error, pg_text("")), pg_array(&x.result, pg_json("")),
+			  pg_array(&x.cpu, pg_double(0)), pg_array(&x.rss, pg_i64(0))),
+		  answered, w);
+	pg_array_free(&x.id);
+	pg_array_free(&x.token);
+	pg_array_free(&x.outcome);
+	pg_array_free(&x.code);
+	pg_array_free(&x.signal);
+	pg_array_free(&x.error);
+	pg_array_free(&x.result);
+	pg_array_free(&x.cpu);
+	pg_array_free(&x.rss);
+}
+
+/* All for the same reason; without one there is no record of it. */
+static void
+give_back(struct worker *w, struct run *const *v, size_t n)
+{
+	struct pg_array ids = PG_ARRAY_INIT, tokens = PG_ARRAY_INIT;
+
+	for (size_t i = 0; i < n; i++) {
+		pg_array_add(&ids, pg_uuid(&v[i]->id));
+		pg_array_add(&tokens, pg_uuid(&v[i]->token));
+	}
+	pipe_call(&w->pipe, db_deadline(w),
+		  "SELECT id, token, verdict FROM jobctl.give_back($1, $2, $3, $4)",
+		  PG_ARGS(pg_uuid(&w->id), pg_array(&ids, pg_uuid(&w->id)),
+			  pg_array(&tokens, pg_uuid(&w->id)), pg_text(v[0]->error)),
+		  answered, w);
+	pg_array_free(&ids);
+	pg_array_free(&tokens);
+}
+
+static bool
+same_reason(const struct run *a, const struct run *b)
+{
+	return a->error == b->error || (a->error && b->error && !strcmp(a->error, b->error));
+}
+
+/* Ends that can be written by one call; their number. */
+static size_t
+pick(struct worker *w, struct run **v)
+{
+	int64_t now = now_ms();
+	size_t n = 0, bytes = 0;
+
+	for (size_t i = 0; i < w->nruns && n < BATCH && bytes < OUTPUT_BYTES; i++) {
+		struct run *r = w->runs[i];
+
+		if (r->state != RUN_ENDED || now < r->retry_at)
+			continue;
+		if (n && (r->alone || !r->outcome != !v[0]->outcome ||
+			  (!r->outcome && !same_reason(r, v[0]))))
+			continue;
+		bytes += spool_ready(&r->spool);
+		v[n++] = r;
+		if (r->alone)
+			break;
+	}
+	return n;
+}
+
+/*
+ * When there are ends to be written.  Those that need not hurry, because more jobs
+ * are at hand to go on with, wait a moment for company.
+ */
+static int64_t
+write_at(const struct worker *w)
+{
+	bool hurry = !w->nclaimed || w->nruns - w->nclaimed - w->nstarted >= ENOUGH;
+	int64_t at = NEVER;
+
+	if (w->finishing)
+		return NEVER;
+	for (size_t i = 0; i < w->nruns; i++) {
+		const struct run *r = w->runs[i];
+		int64_t ready = hurry ? 0 : r->ended + LINGER_MS;
+
+		if (r->state == RUN_ENDED)
+			at = earliest(at, r->retry_at > ready ? r->retry_at : ready);
+	}
+	return at;
+}
+
+static void
+write_ends(struct worker *w)
+{
+	struct run *v[BATCH];
+	size_t n = pick(w, v);
+
+	if (!n)
+		return;
+	w->finishing = true;
+	send_output(w, v, n);
+	send_reports(w, v, n);
+	for (size_t i = 0; i < n; i++)
+		v[i]->state = RUN_WRITING;
+	if (v[0]->outcome)
+		finish(w, v, n);
+	else
+		give_back(w, v, n);
+	if (!w->claim_want)
+		w->look_at = 0;		/* room, jobs that waited for these: see what there is now */
+}
+
+void
+ends_turn(struct worker *w)
+{
+	flush_runs(w);
+	if (now_ms() >= write_at(w))
+		write_ends(w);
+}
+
+int64_t
+ends_due(const struct worker *w)
+{
+	int64_t due = write_at(w);
+
+	for (size_t i = 0; i < w->nruns && may_flush(w); i++)
+		if (w->runs[i]->state == RUN_STARTED)
+			due = earliest(due, w->runs[i]->flush_at);
+	return due;
+}
+
+void
+ends_lost(struct worker *w)
+{
+	w->finishing = false;
+	w->output_calls = w->output_answered = 0;
+	for (size_t i = 0; i < w->nruns; i++) {
+		struct run *r = w->runs[i];
+
+		spool_resend(&r->spool);
+		r->report.fresh = has_report(r);
+	}
+}

@@ -1,0 +1,384 @@
+#!/usr/bin/env bats
+# jobctl-worker and its database: restarts, silence, locks, leases; and how little
+# it does while there is nothing to do.
+#
+# What needs to stop a server has a private cluster of its own.
+
+# shellcheck disable=SC2016	# the scripts are for the jobs' shells
+
+bats_require_minimum_version 1.5.0
+load ../helper
+load ../worker
+
+setup_file() {
+	new_database
+	export SHARED=$JOBCTL_DATABASE
+	TOP=$(mktemp -d "${TMPDIR:-/tmp}/worker-db.XXXXXX")
+	export TOP
+	chmod 755 "$TOP"	# the server's user passes through
+}
+
+teardown_file() {
+	JOBCTL_DB_DIR=$TOP/db jobctl-db -Q --yes destroy || true
+	rm -rf "$TOP"
+}
+
+# A server of this file's own; it is made when first needed.
+own_server() {
+	export JOBCTL_DB_DIR=$TOP/db
+	jobctl-db -Q start 3>&-
+	JOBCTL_DATABASE=$(jobctl-db url)
+	PGHOST=$TOP/db/run
+	PGUSER=jobctl
+	PGDATABASE=jobctl
+	export JOBCTL_DATABASE PGHOST PGUSER PGDATABASE
+	[ -e "$TOP/migrated" ] || jobctl-migrate -Q up
+	touch "$TOP/migrated"
+}
+
+# All processes of the own server, the postmaster first.
+server_family() {
+	local pid
+
+	pid=$(head -n 1 "$TOP/db/data/postmaster.pid")
+	# shellcheck disable=SC2046 # numbers
+	echo "$pid" $(pgrep -P "$pid")
+}
+
+freeze_server() {
+	# shellcheck disable=SC2046 # numbers
+	kill -STOP $(server_family)
+	FROZEN=yes
+}
+
+thaw_server() {
+	# shellcheck disable=SC2046 # numbers
+	kill -CONT $(server_family)
+	FROZEN=
+}
+
+teardown() {
+	[ -z "${FROZEN:-}" ] || thaw_server
+	stop_all
+}
+
+# Beats of the worker until now; it must have been idle or busy for some of them.
+beats() {
+	sql "SELECT heartbeat_at FROM jobctl.workers WHERE '$Q' = ANY (queues)"
+}
+
+beats_again() {	# TIME of the last
+	[ "$(beats)" != "$1" ]
+}
+
+# So much CPU at most during N heartbeats, which come at least every quarter of the lease.
+quiet_for_beats() {	# N TICKS
+	local i last before
+
+	before=$(cpu_ticks "$WORKER_PID")
+	for ((i = 0; i < $1; i++)); do
+		last=$(beats)
+		eventually 10 beats_again "$last"
+	done
+	echo "ticks: $(($(cpu_ticks "$WORKER_PID") - before))"
+	[ $(($(cpu_ticks "$WORKER_PID") - before)) -le "$2" ]
+}
+
+@test "without a database a new worker ends with status 69" {
+	run -69 --separate-stderr jobctl-worker -d 'host=/nonexistent' --drain -- true
+	[ "$(grep -c 'cannot connect' <<<"$stderr")" = 1 ]
+	[ "$(wc -l <<<"$stderr")" = 1 ]
+}
+
+@test "a schema that is missing is status 76 and says what to run" {
+	empty_database none
+	run -76 --separate-stderr jobctl-worker --drain -- true
+	use_database "$(file_database)"
+	[[ "$stderr" == *'hint: run: jobctl-migrate up'* ]]
+}
+
+@test "a role that may not is status 77" {
+	role_login worker_nobody
+	run -77 --separate-stderr as_role worker_nobody jobctl-worker -q "$Q" --drain -- true
+	[[ "$stderr" == *'jobctl_worker'* ]]
+}
+
+@test "a role that is only a worker can work" {
+	local id
+	id=$(submit_sh 'echo {\"progress\":[1,2]} >&3; echo out')
+	role_login worker_somebody jobctl_worker
+	as_role worker_somebody jobctl-worker -q "$Q" --drain -- sh -c '{sh}'
+	prints 'completed 1' job "$id" "status || ' ' || progress_done"
+	[ "$(output "$id" 1)" = out ]
+}
+
+@test "an idle worker uses hardly any CPU" {
+	start_sh_worker --lease 1s
+	eventually 10 prints 1 workers
+	quiet_for_beats 8 3
+}
+
+@test "a worker with a long job uses hardly any CPU, draining or not" {
+	local id
+	id=$(submit_sh "$(wait_for go)")
+	start_sh_worker --lease 1s --drain -j 4
+	eventually 10 status_is "$id" running
+	quiet_for_beats 8 3
+	kill -TERM "$WORKER_PID"
+	quiet_for_beats 4 3
+	touch "$D/go"
+	eventually 10 status_is "$id" completed
+}
+
+@test "a worker with a job that holds its silence and is not written does not spin" {
+	local id
+	id=$(submit_sh "$(wait_for go)")
+	start_sh_worker --lease 1s
+	eventually 10 status_is "$id" running
+	start psql -Xq -c 'BEGIN' -c "SELECT FROM jobctl.jobs WHERE id = '$id' FOR UPDATE" -c 'SELECT pg_sleep(600)'
+	held() { sql "SELECT 1 FROM pg_stat_activity WHERE query LIKE '%pg_sleep(600)%' AND datname = '$PGDATABASE' AND pid <> pg_backend_pid()" | grep -q 1; }
+	eventually 10 held
+	touch "$D/go"
+	quiet_for_beats 8 10
+	status_is "$id" running
+	sql "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(600)%' AND datname = '$PGDATABASE' AND pid <> pg_backend_pid()"
+	eventually 10 status_is "$id" completed
+	prints '1/ok' runs "$id"
+}
+
+@test "a scheduled job that somebody has locked does not make it spin" {
+	local id
+	id=$(submit k '{}' "run_in => '1 s'")
+	start psql -Xq -c 'BEGIN' -c "SELECT FROM jobctl.jobs WHERE id = '$id' FOR UPDATE" -c 'SELECT pg_sleep(601)'
+	held() { sql "SELECT 1 FROM pg_stat_activity WHERE query LIKE '%pg_sleep(601)%' AND datname = '$PGDATABASE' AND pid <> pg_backend_pid()" | grep -q 1; }
+	eventually 10 held
+	overdue() { [ "$(job "$id" 'run_at < now()')" = t ]; }
+	eventually 10 overdue
+	start_worker -q "$Q" --lease 1s --poll 500ms -- true
+	eventually 10 prints 1 workers
+	quiet_for_beats 8 4
+	sql "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(601)%' AND datname = '$PGDATABASE' AND pid <> pg_backend_pid()"
+	eventually 10 status_is "$id" completed
+}
+
+@test "a server that has become read-only is left, without spinning" {
+	local id before
+	start_worker -q "$Q" --lease 1s -- true
+	eventually 10 prints 1 workers
+	sql "ALTER DATABASE $PGDATABASE SET default_transaction_read_only = on"
+	sql "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'jobctl-worker%' AND datname = '$PGDATABASE'"
+	eventually 10 says 'read-only'
+	before=$(cpu_ticks "$WORKER_PID")
+	several() { [ "$(grep -c 'read-only' "$WORKER_LOG")" -ge 4 ]; }
+	eventually 20 several
+	[ $(($(cpu_ticks "$WORKER_PID") - before)) -le 5 ]
+	PGOPTIONS='-c default_transaction_read_only=off' psql -Xq -c "ALTER DATABASE $PGDATABASE RESET default_transaction_read_only"
+	eventually 20 says 'the database is back'
+	id=$(submit k)
+	eventually 10 status_is "$id" completed
+}
+
+@test "a connection that is cut is made again, and nothing runs twice" {
+	local i
+	sql "SELECT count(jobctl.submit('k', jsonb_build_object('n', n), '$Q')) FROM generate_series(1, 400) n"
+	start_worker -q "$Q" -j 4 --drain -- sh -c "echo \$1 >>$D/log; echo out" sh '{n}'
+	drained() { [ "$(sql "SELECT count(*) FROM jobctl.job WHERE queue = '$Q' AND status = 'completed'")" = 400 ]; }
+	for i in 1 2 3 4 5 6 7 8; do
+		some() { [ "$(sql "SELECT count(*) FROM jobctl.job WHERE queue = '$Q' AND status = 'completed'")" -ge $((i * 40)) ]; }
+		eventually 20 some
+		sql "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE application_name LIKE 'jobctl-worker%' AND datname = '$PGDATABASE'"
+	done
+	eventually 30 drained
+	[ "$(sort -n "$D/log" | uniq | wc -l)" = 400 ]
+	[ "$(wc -l <"$D/log")" = 400 ]
+	prints 400 sql "SELECT count(*) FROM jobctl.job_output o JOIN jobctl.finished_jobs f ON f.id = o.job_id WHERE f.queue = '$Q'"
+	eventually 10 gone_or_zombie "$WORKER_PID"
+	prints 0 exit_status "$WORKER_PID"
+}
+
+@test "a server may be restarted while jobs run; what they leave is written later" {
+	local a b
+	own_server
+	a=$(submit_sh "echo one >>$D/log; echo before; $(wait_for go) echo after; echo '{\"result\":7}' >&3; exit 0")
+	b=$(submit_sh "echo two >>$D/log; $(wait_for go) echo sad >&2; exit 3" 'max_attempts => 1')
+	start_sh_worker -j 2
+	eventually 10 status_is "$a" running
+	eventually 10 status_is "$b" running
+	jobctl-db -Q stop
+	eventually 10 says 'no database'
+	touch "$D/go"
+	no_children() { [ -z "$(pgrep -P "$WORKER_PID")" ]; }
+	eventually 10 no_children
+	jobctl-db -Q start 3>&-
+	eventually 20 status_is "$a" completed
+	eventually 20 status_is "$b" failed
+	prints '1/ok' runs "$a"
+	prints 'sad' job "$b" error_message
+	prints 7 job "$a" result
+	[ "$(output "$a" 1)" = $'before\nafter' ]
+	[ "$(sort "$D/log")" = $'one\ntwo' ]
+	says 'the database is back'
+}
+
+@test "while the server is down a worker uses hardly any CPU" {
+	local before
+	own_server
+	start_sh_worker --lease 1s
+	eventually 10 prints 1 workers
+	jobctl-db -Q stop
+	eventually 10 says 'no database'
+	before=$(cpu_ticks "$WORKER_PID")
+	several() { [ "$(grep -c 'no database' "$WORKER_LOG")" -ge 5 ]; }
+	eventually 20 several
+	[ $(($(cpu_ticks "$WORKER_PID") - before)) -le 5 ]
+	kill -TERM "$WORKER_PID"
+	eventually 10 gone_or_zombie "$WORKER_PID"
+	prints 0 exit_status "$WORKER_PID"
+}
+
+@test "a worker that is to stop does not wait for ever for a server that is down" {
+	local id
+	own_server
+	id=$(submit_sh "$(wait_for go)")
+	start_sh_worker --lease 2s
+	eventually 10 status_is "$id" running
+	jobctl-db -Q stop
+	eventually 10 says 'no database'
+	touch "$D/go"
+	eventually 10 no_children_of "$WORKER_PID"
+	kill -TERM "$WORKER_PID"
+	eventually 20 gone_or_zombie "$WORKER_PID"
+	prints 69 exit_status "$WORKER_PID"
+	says 'is not told how 1 job ended'
+}
+
+no_children_of() {
+	[ -z "$(pgrep -P "$1")" ]
+}
+
+@test "a server that does not answer loses its jobs before their lease ends" {
+	local id before
+	own_server
+	id=$(submit_sh "echo \$\$ >>$D/log; [ \$(wc -l <$D/log) = 2 ] || exec sleep 1000")
+	start_sh_worker --lease 2s --poll 100ms
+	eventually 10 status_is "$id" running
+	eventually 10 exists "$D/log"
+	freeze_server
+	before=$(cpu_ticks "$WORKER_PID")
+	eventually 10 says 'the lease could not be renewed in time'
+	eventually 10 gone_or_zombie "$(head -n 1 "$D/log")"
+	eventually 10 says 'the database has stopped answering'
+	[ $(($(cpu_ticks "$WORKER_PID") - before)) -le 10 ]
+	thaw_server
+	eventually 30 status_is "$id" completed
+	prints 1 job "$id" attempt
+	[ "$(wc -l <"$D/log")" = 2 ]
+}
+
+@test "when a worker is killed its jobs die with it, and others get them" {
+	local id pid
+	id=$(submit_sh "[ ! -e $D/pid ] || exit 0; echo \$\$ >$D/pid.tmp; mv $D/pid.tmp $D/pid; exec sleep 1000")
+	start_sh_worker --lease 1s
+	eventually 10 exists "$D/pid"
+	kill -KILL "$WORKER_PID"
+	eventually 5 gone_or_zombie "$(cat "$D/pid")"
+	expired() { [ "$(sql "SELECT bool_and(lease_until < now()) FROM jobctl.workers WHERE '$Q' = ANY (queues)")" = t ]; }
+	eventually 10 expired
+	sh_worker --drain -Q
+	prints 'completed|1|1' job "$id" "status || '|' || attempt || '|' || crashes"
+	prints '1/worker_lost 1/ok' runs "$id"
+}
+
+@test "a worker that was suspended for too long stops what runs and changes nothing" {
+	local id
+	id=$(submit_sh "echo \$\$ >>$D/log; [ \$(wc -l <$D/log) = 2 ] || exec sleep 1000")
+	start_sh_worker --lease 1s
+	eventually 10 exists "$D/log"
+	kill -STOP "$WORKER_PID"
+	expired() { [ "$(sql "SELECT bool_and(lease_until < now()) FROM jobctl.workers WHERE '$Q' = ANY (queues)")" = t ]; }
+	eventually 10 expired
+	sh_worker --drain -Q
+	status_is "$id" completed
+	kill -CONT "$WORKER_PID"
+	eventually 10 gone_or_zombie "$(head -n 1 "$D/log")"
+	eventually 10 says 'superseded'
+	prints '1/worker_lost 1/ok' runs "$id"
+	status_is "$id" completed
+	id=$(submit_sh true)
+	eventually 10 status_is "$id" completed
+}
+
+@test "a job that was taken from a worker is killed and not written" {
+	local id
+	id=$(submit_sh "echo \$\$ >>$D/log; exec sleep 1000")
+	start_sh_worker --lease 1s
+	eventually 10 exists "$D/log"
+	# what an operator who repairs by hand could do
+	sql "UPDATE jobctl.jobs SET status = 'pending', token = NULL, worker_id = NULL, started_at = NULL, wake_at = now() + interval '1 hour' WHERE id = '$id'"
+	eventually 10 says 'superseded'
+	eventually 10 gone_or_zombie "$(head -n 1 "$D/log")"
+	status_is "$id" pending
+}
+
+@test "an end that the database refuses holds up no other" {
+	local i good bad
+	sql "ALTER TABLE jobctl.finished_jobs ADD CONSTRAINT test_refuses CHECK (result ->> 'bad' IS NULL)"
+	for i in 1 2 3 4 5; do
+		good=$(submit_sh 'echo "{\"result\":{\"good\":1}}" >&3')
+		bad=$(submit_sh 'echo "{\"result\":{\"bad\":1}}" >&3; exit 0')
+	done
+	run -0 --separate-stderr sh_worker --drain -j 10
+	sql "ALTER TABLE jobctl.finished_jobs DROP CONSTRAINT test_refuses"
+	prints 10 sql "SELECT count(*) FROM jobctl.job WHERE queue = '$Q' AND status = 'completed'"
+	prints 1 job "$good" "result ->> 'good'"
+	prints none job "$bad" "coalesce(result::text, 'none')"
+	[ "$(grep -c "a job's result was refused" <<<"$stderr")" = 5 ]
+	[[ "$stderr" == *test_refuses* ]]
+}
+
+@test "output that the database refuses holds up no end" {
+	local id
+	id=$(submit_sh 'echo out; exit 0')
+	sql "ALTER TABLE jobctl.job_output ADD CONSTRAINT test_refuses CHECK (length(data) > 100) NOT VALID"
+	run -0 --separate-stderr sh_worker --drain
+	sql "ALTER TABLE jobctl.job_output DROP CONSTRAINT test_refuses"
+	status_is "$id" completed
+	[[ "$stderr" == *'cannot store output'* ]]
+}
+
+@test "a job made on another server's clock, or by hand, is run all the same" {
+	local id
+	id=$(submit_sh 'exec sleep 1000' "run_at => now() - interval '10 years'" "timeout => '1 microsecond'" 'max_attempts => 1')
+	sh_worker --drain
+	prints 'failed|timeout' job "$id" "status || '|' || outcome"
+}
+
+@test "systemd is told READY, STATUS, WATCHDOG and STOPPING" {
+	local id
+	start perl -MSocket -e '
+		socket(S, AF_UNIX, SOCK_DGRAM, 0); bind(S, sockaddr_un($ARGV[0])); $| = 1;
+		while (recv(S, $m, 1000, 0), length $m) { print "$m\n" }' "$D/notify"
+	local notes=$STARTED_LOG
+	eventually 5 exists "$D/notify"
+	noted() { grep -q -- "$1" "$notes"; }
+	id=$(submit_sh true)
+	start env NOTIFY_SOCKET="$D/notify" WATCHDOG_USEC=200000 jobctl-worker -q "$Q" --lease 1s -- sh -c '{sh}'
+	WORKER_PID=$STARTED_PID
+	eventually 10 noted '^READY=1$'
+	eventually 10 status_is "$id" completed
+	eventually 10 noted '^WATCHDOG=1$'
+	eventually 10 noted '^STATUS=running 0 of 1, 1 completed, 0 failed$'
+	kill -TERM "$WORKER_PID"
+	eventually 10 noted '^STOPPING=1$'
+	[ "$(head -n 1 "$notes")" = READY=1 ]
+}
+
+@test "a log that nobody reads does not stop the work" {
+	mkfifo "$D/log"
+	sql "SELECT count(jobctl.submit('k', queue => '$Q')) FROM generate_series(1, 1500)"
+	exec 8<>"$D/log"
+	start bash -c "exec jobctl-worker -v -q '$Q' -j 2 -- true 2>'$D/log'"
+	drained() { [ "$(sql "SELECT count(*) FROM jobctl.job WHERE queue = '$Q' AND status = 'completed'")" = 1500 ]; }
+	eventually 60 drained
+	exec 8>&-
+}

@@ -1,0 +1,97 @@
+# shellcheck shell=bash
+# worker.bash - what the tests of jobctl-worker share, on top of helper.bash
+#
+# Each test has a queue of its own, $Q, and a directory, $D.
+
+setup() {
+	Q=q$BATS_TEST_NUMBER
+	D=$BATS_TEST_TMPDIR
+}
+
+# Submit into $Q; prints the id.  OPTION is an argument of jobctl.submit: 'timeout => ''1 s'''.
+submit() {	# KIND [ARGS-JSON [OPTION...]]
+	local kind=$1 args=${2:-"{}"} option more=
+
+	shift
+	[ $# = 0 ] || shift
+	for option; do
+		more+=", $option"
+	done
+	psql -XAtq -v ON_ERROR_STOP=1 -v kind="$kind" -v args="$args" -v queue="${QUEUE:-$Q}" <<-END
+		SELECT jobctl.submit(:'kind', :'args', :'queue' $more)
+	END
+}
+
+# The command of a job for a worker started with "-- sh -c {sh}".
+submit_sh() {	# SCRIPT [OPTION...]
+	local script=$1
+
+	shift
+	submit sh "$(jq -cn --arg sh "$script" '{sh: $sh}')" "$@"
+}
+
+submit_exec() {	# WORD...
+	submit exec "$(jq -cn '{argv: $ARGS.positional}' --args -- "$@")"
+}
+
+job() {		# ID EXPRESSION: of the view jobctl.job
+	sql "SELECT $2 FROM jobctl.job WHERE id = '$1'"
+}
+
+status_is() {	# ID STATUS
+	prints "$2" job "$1" status
+}
+
+# The runs of a job, in order: attempt/outcome, and running for one without.
+runs() {	# ID
+	sql "SELECT string_agg(attempt || '/' || coalesce(outcome, 'running'), ' ' ORDER BY started_at, attempt)
+	     FROM jobctl.job_run WHERE job_id = '$1'"
+}
+
+# What a job wrote; \x00 and other bytes are safe in a file.
+output() {	# ID STREAM >FILE
+	sql "SELECT encode(string_agg(data, '' ORDER BY n), 'base64') FROM jobctl.job_output
+	     WHERE job_id = '$1' AND stream = $2" | base64 -d
+}
+
+sh_worker() {	# ARG...: runs the shell scripts that submit_sh submits, in the foreground
+	jobctl-worker -q "$Q" "$@" -- sh -c '{sh}'
+}
+
+start_sh_worker() {	# ARG...
+	start_worker -q "$Q" "$@" -- sh -c '{sh}'
+}
+
+# For a job's script: say that it runs, then wait for the test.  In the script $D is the directory.
+wait_for() {	# FILE
+	printf 'until [ -e %q ]; do sleep 0.02; done;' "$D/$1"
+}
+
+exists() {
+	[ -e "$1" ]
+}
+
+says() {	# TEXT: the worker's log has it
+	grep -qF -- "$1" "$WORKER_LOG"
+}
+
+# Clock ticks of CPU that a process has used itself.
+cpu_ticks() {	# PID
+	local stat
+
+	stat=$(<"/proc/$1/stat")
+	# shellcheck disable=SC2086 # fields
+	set -- ${stat##*) }
+	echo $((${12} + ${13}))
+}
+
+exit_status() {	# PID: of a process that this shell started
+	local status=0
+
+	wait "$1" || status=$?
+	echo "$status"
+}
+
+workers() {	# how many are registered for $Q
+	sql "SELECT count(*) FROM jobctl.workers WHERE '$Q' = ANY (queues)"
+}
