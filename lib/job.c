@@ -45,8 +45,8 @@ static const struct {
 	[JOB_STARTED_AT] = { .sql = "jobctl.rfc3339(started_at)", .key = "started_at" },
 	[JOB_COMPLETED_AT] = { .sql = "jobctl.rfc3339(completed_at)", .key = "completed_at" },
 	[JOB_AGE_S] = { .sql = SECONDS("created_at", "now()") },
-	[JOB_WAIT_S] = {	/* the submitter chose run_at: it may be infinite */
-		.sql = "CASE WHEN isfinite(run_at) AND run_at <= " WAITED_TO
+	[JOB_WAIT_S] = {
+		.sql = "CASE WHEN run_at <= " WAITED_TO
 		       " THEN " SECONDS("run_at", WAITED_TO) " END"
 	},
 	[JOB_RUN_S] = { .sql = SECONDS("started_at", "coalesce(completed_at, now())") },

@@ -66,7 +66,7 @@ static const char sql_job[] =
 	" jobctl.rfc3339(started_at) AS started_at,"
 	" jobctl.rfc3339(completed_at) AS completed_at,"
 	" extract(epoch FROM now() - created_at) AS age_s,"
-	" CASE WHEN isfinite(run_at) THEN extract(epoch FROM now() - run_at) END AS due_s,"
+	" extract(epoch FROM now() - run_at) AS due_s,"
 	" extract(epoch FROM coalesce(completed_at, now()) - started_at) AS run_s,"
 	" extract(epoch FROM now() - completed_at) AS ended_s,"
 	" extract(epoch FROM timeout) AS timeout_s,"

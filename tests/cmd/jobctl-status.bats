@@ -330,6 +330,11 @@ $RUNNING" ]
 	[ -z "$output" ]
 	[[ "$stderr" == *'"0199c0de-7a31" is the beginning of more than one'* ]]
 	[[ "$stderr" == *"hint: matches: 0199c0de-7a31-7000-8000-000000000001 "*000000000005" and more"* ]]
+	run -64 --separate-stderr jobctl-status -H -o status 0199c0de7a31700080000000000000
+	submit k "id => '0199c0de-7a31-7000-9000-000000000001'" >/dev/null
+	submit k "id => '0199c0de-7a31-7000-9000-000000000002'" >/dev/null
+	run -64 --separate-stderr jobctl-status 0199c0de-7a31-7000-9
+	[[ "$stderr" == *"matches: 0199c0de-7a31-7000-9000-000000000001 0199c0de-7a31-7000-9000-000000000002" ]]
 	run -0 jobctl-status -H -o status 0199c0de-7a31-7000-8000-000000000003
 	[ "$output" = pending ]
 }
@@ -437,18 +442,6 @@ $DONE" ]
 	run -0 jobctl-status "$id"
 	[[ "$output" != *$'\033'* ]]
 	[[ "$output" == *'\x1b[31merror'* ]]
-}
-
-@test "a run_at at infinity breaks nothing" {
-	submit k "run_at => 'infinity'" >/dev/null
-	submit k "run_at => '-infinity'" >/dev/null
-	run -0 jobctl-status
-	[ "${#lines[@]}" = 3 ]
-	run -0 jobctl-status --json
-	[ "$(jq -c '[.run_at, .wait_s]' <<<"$output" | sort -u)" = '[null,null]' ]
-	run -0 jobctl-status "$(ids -n 1)"
-	run -0 jobctl-status "$(ids --sort id -n 1)"
-	run -0 jobctl-status --sort wait_s
 }
 
 @test "reasons: why each pending job waits" {
