@@ -30,12 +30,15 @@ BEGIN
     END IF;
     RETURN QUERY EXECUTE format($q$
         WITH scope AS MATERIALIZED (SELECT * FROM catalog.search_scope($1, $2)),
+        matching AS MATERIALIZED (
+            SELECT w.code_file_id FROM catalog.code_chunks w
+            WHERE w.file_words IS NOT NULL AND %s OR w.words_partial),
         files AS MATERIALIZED (
             SELECT f.id, s.project_id, s.name, s.path, f.relative_path, f.language
-            FROM catalog.code_chunks w
-            JOIN catalog.code_files f ON f.id = w.code_file_id AND NOT f.is_deleted
+            FROM matching m
+            JOIN catalog.code_files f ON f.id = m.code_file_id AND NOT f.is_deleted
             JOIN scope s ON s.id = f.repository_id
-            WHERE (w.file_words IS NOT NULL AND %s OR w.words_partial) AND ($3 IS NULL OR f.language = $3))
+            WHERE $3 IS NULL OR f.language = $3)
         SELECT f.project_id, f.name, f.path, f.relative_path, f.language,
                c.start_line, c.end_line, c.symbol, (c.start_line + l.place - 1)::integer,
                left(rtrim(l.content, E'\r'), 2000),

@@ -21,16 +21,18 @@ BEGIN
     defining AS MATERIALIZED (
         SELECT DISTINCT c.code_file_id FROM catalog.code_chunks c
         WHERE lower(c.symbol) = ANY (ARRAY(SELECT lower(s) FROM unnest(symbols) AS s))),
+    matching AS MATERIALIZED (
+        SELECT w.code_file_id FROM catalog.code_chunks w
+        WHERE w.file_words IS NOT NULL
+              AND array_to_tsvector(string_to_array(btrim(w.file_words), ' ')) @@ query OR w.words_partial),
     files AS MATERIALIZED (
         SELECT f.id, s.project_id, s.name, s.path AS repo_path, f.relative_path, f.language,
                row_number() OVER (ORDER BY d.code_file_id IS NULL, f.relative_path, f.id) AS place
-        FROM catalog.code_chunks w
-        JOIN catalog.code_files f ON f.id = w.code_file_id AND NOT f.is_deleted
+        FROM matching m
+        JOIN catalog.code_files f ON f.id = m.code_file_id AND NOT f.is_deleted
         JOIN scope s ON s.id = f.repository_id
         LEFT JOIN defining d ON d.code_file_id = f.id
-        WHERE (w.file_words IS NOT NULL
-               AND array_to_tsvector(string_to_array(btrim(w.file_words), ' ')) @@ query OR w.words_partial)
-          AND (lang IS NULL OR f.language = lang)
+        WHERE lang IS NULL OR f.language = lang
         ORDER BY place LIMIT max_files)
     SELECT f.project_id, f.name, f.repo_path, f.relative_path, f.language,
            c.start_line, c.end_line, c.symbol, c.content
