@@ -45,6 +45,7 @@ static const int common_bits[] = {
 
 static struct common none;
 static const struct common *common = &none;
+static char **volatile operands;	/* what cmd_parse() returned: for the program's life */
 
 const struct common *
 cmd_common(void)
@@ -519,5 +520,6 @@ cmd_parse(const struct cmd *cmd, void *cfg, int argc, char **argv, int *dashes)
 	}
 	if (dashes)
 		*dashes = ops.dashes;
-	return ops.v;
+	operands = ops.v;
+	return operands;
 }

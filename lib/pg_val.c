@@ -106,7 +106,7 @@ pg_ms(int64_t ms)
 	struct {
 		uint64_t us;
 		uint32_t days, months;
-	} i = { .us = htobe64((uint64_t)(ms * 1000)) };
+	} i = { .us = ms == NEVER ? 0 : htobe64((uint64_t)(ms * 1000)) };
 	struct pg_val v = { .oid = OID_INTERVAL, .format = 1, .len = -1 };
 
 	return ms == NEVER ? v : fixed(OID_INTERVAL, &i, 16);

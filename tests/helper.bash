@@ -29,7 +29,7 @@ new_database() {	# [NAME]
 	local db
 
 	db=$(file_database "${1:-}")
-	psql -Xq -d postgres -c "DROP DATABASE IF EXISTS $db WITH (FORCE)" \
+	PGOPTIONS='-c client_min_messages=warning' psql -Xq -d postgres -c "DROP DATABASE IF EXISTS $db WITH (FORCE)" \
 		-c "CREATE DATABASE $db TEMPLATE jobctl_template" 2>&1
 	use_database "$db"
 }
@@ -39,13 +39,13 @@ empty_database() {	# NAME
 	local db
 
 	db=$(file_database "$1")
-	psql -Xq -d postgres -c "DROP DATABASE IF EXISTS $db WITH (FORCE)" \
+	PGOPTIONS='-c client_min_messages=warning' psql -Xq -d postgres -c "DROP DATABASE IF EXISTS $db WITH (FORCE)" \
 		-c "CREATE DATABASE $db" 2>&1
 	use_database "$db"
 }
 
 drop_database() {	# NAME, as given to the two above
-	psql -Xq -d postgres -c "DROP DATABASE IF EXISTS $(file_database "$1") WITH (FORCE)" 2>&1
+	PGOPTIONS='-c client_min_messages=warning' psql -Xq -d postgres -c "DROP DATABASE IF EXISTS $(file_database "$1") WITH (FORCE)" 2>&1
 }
 
 sql() {		# 'SELECT ...' [PSQL-OPTION...]
