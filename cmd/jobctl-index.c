@@ -118,13 +118,19 @@ send_line(struct watch *w)
 	str_reset(&w->line);
 }
 
+static int64_t
+skipped(const struct index_stats *st)
+{
+	return st->binary + st->large + st->other;
+}
+
 static void
 put_stats(struct str *s, const struct index_stats *st)
 {
 	str_putf(s, "{\"files\":%lld,\"files_indexed\":%lld,\"chunks_created\":%lld,"
 		    "\"files_deleted\":%lld,\"files_skipped\":%lld,\"files_unreadable\":%lld}",
 		 (long long)st->files, (long long)st->indexed, (long long)st->chunks,
-		 (long long)st->deleted, (long long)(st->binary + st->large + st->other),
+		 (long long)st->deleted, (long long)skipped(st),
 		 (long long)st->unreadable);
 }
 
@@ -192,7 +198,7 @@ put_row(struct out *o, const struct out_col *const *picked, int n, const struct 
 		{ "files_indexed", st->indexed },
 		{ "chunks_created", st->chunks },
 		{ "files_deleted", st->deleted },
-		{ "files_skipped", st->binary + st->large + st->other },
+		{ "files_skipped", skipped(st) },
 		{ "files_unreadable", st->unreadable },
 		{ "skipped_binary", st->binary },
 		{ "skipped_large", st->large },
@@ -370,6 +376,9 @@ run(struct config *cfg, const char *operand, struct err *e)
 	if (pg_open(&db, cmd.name, cfg->common.dbname, e) == 0)
 		rc = index_tree(&db, &job, e);
 	pg_close(&db);
+	/* A path that a job names is its data: wrong, and no better the next time. */
+	if (rc && !operand && e->kind == ERR_NOINPUT)
+		e->kind = ERR_DATA;
 	status_clear();
 	if (rc == 0 && watch.control >= 0)
 		send_result(&watch, &job);

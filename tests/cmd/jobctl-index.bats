@@ -296,9 +296,9 @@ ignored_things() {
 	# a directory that git knows is replaced by a link out of the tree
 	rm -r real
 	ln -s "$BATS_TEST_TMPDIR/dir" real
-	echo y >more
+	echo y >another
 	index >/dev/null
-	[ "$(paths)" = more ]
+	[ "$(paths)" = another ]
 	[ "$(sql "SELECT count(*) FROM catalog.code_chunks WHERE content LIKE '%outsiders%'")" = 0 ]
 }
 
@@ -617,7 +617,7 @@ handle() {	# JSON [ARG...]
 		run -65 --separate-stderr handle "$bad"
 		[ "${#stderr_lines[@]}" = 1 ]
 	done
-	run -66 --separate-stderr handle '{"repo_path":"/no/such/directory"}'
+	run -65 --separate-stderr handle '{"repo_path":"/no/such/directory"}'
 	[ "${stderr_lines[0]}" = "jobctl-index: cannot index /no/such/directory: No such file or directory" ]
 }
 
