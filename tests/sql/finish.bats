@@ -46,6 +46,12 @@ delay_between() {	# FROM TO
 	is 'failed|exit|boom|3' 'SELECT status, outcome, error_message, exit_code FROM jobctl.job'
 }
 
+@test "who does not say what happened is told by the outcome" {
+	running 'max_attempts => 1'
+	sql "SELECT t.finish(1, 1, 1, 'exit', NULL, 3)"
+	is 'exit 3' 'SELECT error_message FROM jobctl.job'
+}
+
 @test "a later success clears the error" {
 	running "backoff => 'constant:0s'"
 	sql "SELECT t.finish(1, 1, 1, 'exit', 'boom', 3)"

@@ -38,7 +38,9 @@ BEGIN
             AS u(id, token, outcome, exit_code, signal, error, result, cpu_s, rss)
         ORDER BY u.id, u.token
     ), mine AS MATERIALIZED (
-        SELECT j.*, i.outcome, i.exit_code, i.signal, i.error, i.result, i.cpu_s, i.rss,
+        SELECT j.*, i.outcome, i.exit_code, i.signal, i.result, i.cpu_s, i.rss,
+               coalesce(i.error, CASE WHEN i.outcome <> 'ok' THEN
+                                 concat_ws(' ', i.outcome, coalesce(i.exit_code, i.signal)) END) AS error,
                p.done, p.total, p.message, p.stats, p.checkpoint,
                CASE WHEN i.outcome = 'ok' THEN 'completed'
                     WHEN i.outcome = 'cancelled' OR j.cancel_requested_at IS NOT NULL THEN 'cancelled'
