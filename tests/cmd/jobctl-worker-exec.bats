@@ -229,7 +229,7 @@ handler() {	# NAME <TEXT: executable
 }
 
 handlers_worker() {
-	jobctl-worker -q "$Q" --drain --handlers "$D/handlers" "$@"
+	jobctl-worker -q "$Q" --drain --handlers "$D/handlers"
 }
 
 @test "a handler is run for jobs of its kind, with args as input" {

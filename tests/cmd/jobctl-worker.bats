@@ -12,7 +12,7 @@ setup_file() {
 }
 
 @test "an exit code says what becomes of the job" {
-	local code outcome status id ids=()
+	local id ids=()
 	local expected=(
 		0 ok completed
 		1 exit failed
@@ -198,7 +198,8 @@ setup_file() {
 @test "with -d a job's programs find the same database" {
 	local id
 	id=$(submit k)
-	JOBCTL_DATABASE=host=/nonexistent jobctl-worker -d "$JOBCTL_DATABASE" -q "$Q" --drain -- env
+	local here=$JOBCTL_DATABASE
+	JOBCTL_DATABASE=host=/nonexistent jobctl-worker -d "$here" -q "$Q" --drain -- env
 	output "$id" 1 >"$D/env"
 	[ "$(grep ^JOBCTL_DATABASE= "$D/env")" = "JOBCTL_DATABASE=$JOBCTL_DATABASE" ]
 }
@@ -347,7 +348,7 @@ END')
 	output "$id" 1 >"$D/out"
 	[ "$(head -n 2 "$D/out")" = $'1\n2' ]
 	[ "$(tail -n 1 "$D/out")" = 9000000 ]
-	[ "$(output "$id" 2)" = done ]
+	[ "$(output "$id" 2)" = 'done' ]
 }
 
 @test "error_message is the last line of stderr, fit to be stored" {
@@ -421,7 +422,7 @@ END')
 @test "eight workers run each of many jobs once" {
 	local i
 	sql "SELECT count(jobctl.submit('k', jsonb_build_object('n', n), '$Q')) FROM generate_series(1, 800) n"
-	for i in 1 2 3 4 5 6 7 8; do
+	for _ in 1 2 3 4 5 6 7 8; do
 		start_worker -q "$Q" -j 2 --drain -- sh -c "echo \$1 >>$D/log" sh '{n}'
 	done
 	drained() { [ "$(sql "SELECT count(*) FROM jobctl.job WHERE queue = '$Q' AND status = 'completed'")" = 800 ]; }
@@ -432,9 +433,8 @@ END')
 }
 
 @test "a queue's limit holds across workers, and does not slow it down" {
-	local i
 	sql "SELECT jobctl.limit_queue('$Q', 2)"
-	for i in $(seq 30); do
+	for _ in $(seq 30); do
 		submit_sh "mkdir $D/run.\$\$; ls -d $D/run.* | wc -l >>$D/seen; sleep 0.01; rmdir $D/run.\$\$" >/dev/null
 	done
 	start_sh_worker -j 4 --poll 1h

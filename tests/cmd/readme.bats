@@ -38,12 +38,12 @@ console() {
 
 	while read -r line; do
 		program=$(grep -oE 'jobctl-[a-z]+' <<<"$line" | head -n 1)
-		for option in $(grep -oE -- ' --[a-z-]+[a-z]' <<<"${line%% -- *}"); do
+		while read -r option; do
 			"$program" --emit=words | grep -qP "\t$option\t" || {
 				echo "$program has no $option: $line"
 				return 1
 			}
-		done
+		done < <(grep -oE -- ' --[a-z-]+[a-z]' <<<"${line%% -- *}")
 	done < <(awk '/^```(sh)?$/ { on = !on; next } /^```/ { on = 0 } on' "$SUITE_ROOT/README.md" |
 		sed 's/#.*//' | grep -oE 'jobctl-[a-z]+ [^|;]*')
 }

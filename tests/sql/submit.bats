@@ -60,7 +60,7 @@ load queue
 }
 
 @test "said twice at once, it is one job" {
-	local i pids=()
+	local pids=()
 
 	for _ in {1..8}; do
 		sql "SELECT jobctl.submit('a', id => t.j(1))" >/dev/null &
