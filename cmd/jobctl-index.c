@@ -38,9 +38,11 @@ struct config {
 static const struct opt opts[] = {
 	OPT_ROW_STR('p', "project", "PROJECT", struct config, project, "project",
 		    "index into PROJECT (default: JOBCTL_PROJECT, else default)"),
-	OPT_ROW_FLAG(0, "force", struct config, force, "index every file again, changed or not"),
+	OPT_ROW_FLAG(0, "force", struct config, force,
+		     "index every file again, changed or not"),
 	OPT_ROW_INT(0, "chunk-lines", "N", struct config, chunk_lines, CHUNK_LINES_MIN,
-		    CHUNK_LINES_MAX, "cut text without structure into blocks of about N lines (default: 60)"),
+		    CHUNK_LINES_MAX,
+		    "cut text without structure into blocks of about N lines (default: 60)"),
 	OPT_ROW_INT(0, "max-file-size", "BYTES", struct config, max_size, 1, INT64_C(67108864),
 		    "skip larger files (default: 1048576)"),
 	OPT_ROW_FLAG('H', "no-header", struct config, no_header, "print no heading"),
@@ -50,10 +52,11 @@ static const struct opt opts[] = {
 };
 
 static const struct example examples[] = {
-	{ "jobctl-index ~/src/linux", "index a directory, or what changed in it since the last time" },
+	{ "jobctl-index ~/src/linux",
+	  "index a directory, or what changed in it since the last time" },
 	{ "jobctl-search -e 'kmalloc\\(.*GFP_ATOMIC'", "then search it" },
-	{ "jobctl-submit -q index index repo_path=/srv/git/app && jobctl-worker -q index -- jobctl-index",
-	  "index in the background" },
+	{ "jobctl-submit -q index index repo_path=/srv/git/app", "index in the background:" },
+	{ "jobctl-worker -q index -- jobctl-index", "what does it" },
 	{ NULL, NULL }
 };
 
@@ -147,7 +150,8 @@ on_progress(void *ctx, int64_t done, int64_t total, const struct index_stats *st
 			    (long long)done, (long long)total, (long long)st->chunks);
 		return;
 	}
-	str_putf(&w->line, "{\"progress\":[%lld,%lld],\"stats\":", (long long)done, (long long)total);
+	str_putf(&w->line, "{\"progress\":[%lld,%lld],\"stats\":", (long long)done,
+		 (long long)total);
 	put_stats(&w->line, st);
 	str_puts(&w->line, "}\n");
 	send_line(w);
@@ -237,7 +241,8 @@ put_row(struct out *o, const struct out_col *const *picked, int n, const struct 
 }
 
 static int
-print_result(const struct config *cfg, const struct index_job *job, double seconds, struct err *e)
+print_result(const struct config *cfg, const struct index_job *job, double seconds,
+	     struct err *e)
 {
 	const struct out_col **picked = NULL;
 	int n = cfg->common.json ? (int)NELEM(columns) : TABLE_COLUMNS;
@@ -276,8 +281,10 @@ send_result(struct watch *w, const struct index_job *job)
 	str_put_json(&w->line, job->said, strlen(job->said));
 	str_puts(&w->line, ",\"stats\":");
 	put_stats(&w->line, &job->stats);
-	str_putf(&w->line, ",\"skipped\":{\"binary\":%lld,\"large\":%lld,\"other\":%lld},\"unreadable\":",
-		 (long long)job->stats.binary, (long long)job->stats.large, (long long)job->stats.other);
+	str_putf(&w->line, ",\"skipped\":{\"binary\":%lld,\"large\":%lld,\"other\":%lld},",
+		 (long long)job->stats.binary, (long long)job->stats.large,
+		 (long long)job->stats.other);
+	str_puts(&w->line, "\"unreadable\":");
 	put_names(&w->line, &job->unreadable, job->stats.unreadable);
 	str_puts(&w->line, "}}\n");
 	send_line(w);
@@ -301,14 +308,16 @@ read_arguments(char **path, bool *force, struct err *e)
 		str_add(&in, buf, (size_t)n);
 	}
 	if (in.cut)
-		return err_set(e, ERR_DATA, "the job's arguments are longer than %d bytes", INPUT_MAX);
+		return err_set(e, ERR_DATA, "the job's arguments are longer than %d bytes",
+			       INPUT_MAX);
 	args = json_loadb(in.buf, in.len, JSON_REJECT_DUPLICATES, &why);
 	if (!args)
 		return err_set(e, ERR_DATA, "the job's arguments are no JSON: %s", why.text);
 	v = json_object_get(args, "repo_path");
 	if (!json_is_string(v) || *json_string_value(v) != '/') {
 		json_decref(args);
-		return err_set(e, ERR_DATA, "the job's arguments need \"repo_path\", an absolute path");
+		return err_set(e, ERR_DATA,
+			       "the job's arguments need \"repo_path\", an absolute path");
 	}
 	*path = xstrdup(json_string_value(v));
 	v = json_object_get(args, "force");

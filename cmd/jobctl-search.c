@@ -32,10 +32,12 @@ struct config {
 static const struct opt opts[] = {
 	OPT_ROW_STR('p', "project", "PROJECT", struct config, project, "project",
 		    "search only this project (default: all you may see)"),
-	OPT_ROW_STR(0, "repo", "PATH|NAME", struct config, repo, "dir", "search only this repository"),
+	OPT_ROW_STR(0, "repo", "PATH|NAME", struct config, repo, "dir",
+		    "search only this repository"),
 	OPT_ROW_STR('e', "regex", "REGEX", struct config, regex, NULL,
 		    "find lines that match a PostgreSQL regular expression"),
-	OPT_ROW_FLAG('i', "ignore-case", struct config, ignore_case, "let case not matter to REGEX"),
+	OPT_ROW_FLAG('i', "ignore-case", struct config, ignore_case,
+		     "let case not matter to REGEX"),
 	OPT_ROW_STR(0, "lang", "LANGUAGE", struct config, lang, NULL,
 		    "search only files in this language"),
 	OPT_ROW_INT('n', "limit", "N", struct config, max, 0, 1000000,
@@ -58,8 +60,8 @@ static const struct cmd cmd = {
 	.name = "jobctl-search",
 	.brief = "search what was indexed",
 	.synopsis = (const char *const[]){
-		"[-p PROJECT] [--repo PATH|NAME] [--lang LANGUAGE] [-n N] WORD...",
-		"[-p PROJECT] [--repo PATH|NAME] [--lang LANGUAGE] [-n N] [-i] -e REGEX [WORD...]",
+		"[-p PROJECT] [--repo PATH|NAME] [options] WORD...",
+		"[-p PROJECT] [--repo PATH|NAME] [options] -e REGEX [WORD...]",
 		NULL
 	},
 	.examples = examples,
@@ -130,7 +132,8 @@ print_plain(const struct search_result *r)
 			str_puts(&s, l->repo_path[1] ? "/" : "");
 		}
 		str_put_safe(&s, l->path, strlen(l->path));
-		str_putf(&s, color ? "\033[0m:\033[32m%lld\033[0m: " : ":%lld: ", (long long)l->line);
+		str_putf(&s, color ? "\033[0m:\033[32m%lld\033[0m: " : ":%lld: ",
+			 (long long)l->line);
 		str_put_safe_text(&s, l->text, strlen(l->text));
 		str_putc(&s, '\n');
 		fwrite(s.buf, 1, s.len, stdout);
@@ -151,7 +154,9 @@ put_cell(struct out *o, const struct search_line *l, const char *name)
 		const char *name;
 		int64_t v;
 	} numbers[] = {
-		{ "line", l->line }, { "chunk_start", l->chunk_start }, { "chunk_end", l->chunk_end },
+		{ "line", l->line },
+		{ "chunk_start", l->chunk_start },
+		{ "chunk_end", l->chunk_end },
 	};
 	char buf[32];
 
@@ -218,7 +223,8 @@ main(int argc, char **argv)
 		cmd_usage(&cmd, "-i needs -e: words match whatever their case");
 	for (size_t i = 0; i < NELEM(columns); i++)
 		all[i] = &columns[i];
-	if ((cfg.fields && out_pick(columns, NELEM(columns), cfg.fields, &picked, &npicked, &err)) ||
+	if ((cfg.fields &&
+	     out_pick(columns, NELEM(columns), cfg.fields, &picked, &npicked, &err)) ||
 	    search(&cfg, argv, &r, &err)) {
 		status = cmd_fail(&cmd, &err);
 	} else {

@@ -214,7 +214,7 @@ put_lines(struct chunker *c, int first, int last, const struct def *d)
 	while (first <= last) {
 		int to = piece_end(c, first, last, target);
 
-		if (c->line[to + 1] - c->line[first] > CHUNK_BYTES)	/* then it is one line */
+		if (c->line[to + 1] - c->line[first] > CHUNK_BYTES)
 			put_long_line(c, first, d);
 		else
 			put(c, c->line[first], c->line[to + 1], first, to, d);

@@ -103,7 +103,8 @@ open_def(struct chunker *c, struct nest *nest, const struct opener *o, int line,
 	/* a function inside a function is part of it */
 	if (nest->n == MAX_NEST || (parent >= 0 && c->def[parent].type == CHUNK_FUNCTION))
 		return;
-	chunk_add_def(c, o->type, line, parent, (size_t)(name - c->p), name_length(name, e, also));
+	chunk_add_def(c, o->type, line, parent, (size_t)(name - c->p),
+		      name_length(name, e, also));
 	nest->def[nest->n] = c->ndefs - 1;
 	nest->indent[nest->n++] = indent;
 }
@@ -118,19 +119,25 @@ struct python_state {
 };
 
 static bool
+three_quotes(const char *p, const char *e)
+{
+	return e - p >= 3 && (*p == '"' || *p == '\'') && p[1] == *p && p[2] == *p;
+}
+
+static bool
 python_line(struct python_state *s, const char *p, const char *e)
 {
 	for (; p < e; p++) {
 		if (s->quote) {
 			if (*p == '\\')
 				p++;
-			else if (e - p >= 3 && p[0] == s->quote && p[1] == s->quote && p[2] == s->quote) {
+			else if (three_quotes(p, e) && *p == s->quote) {
 				s->quote = '\0';
 				p += 2;
 			}
 		} else if (*p == '#') {
 			break;
-		} else if (e - p >= 3 && (*p == '"' || *p == '\'') && p[1] == *p && p[2] == *p) {
+		} else if (three_quotes(p, e)) {
 			s->quote = *p;
 			p += 2;
 		} else if (*p == '"' || *p == '\'') {
@@ -208,7 +215,7 @@ find_ended(struct chunker *c, const struct lang *lang)
 		if (p == e || *p == '#')
 			continue;
 		end = e - p >= 3 && !memcmp(p, "end", 3) && (e - p == 3 || !is_word(p[3]));
-		while (nest.n && indent < nest.indent[nest.n - 1])	/* its end was not seen */
+		while (nest.n && indent < nest.indent[nest.n - 1])	/* no end was seen */
 			close_def(c, &nest, i - 1);
 		if (nest.n && end && indent == nest.indent[nest.n - 1]) {
 			close_def(c, &nest, i);

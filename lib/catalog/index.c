@@ -51,7 +51,7 @@ struct indexer {
 	size_t nseen, seen_cap;
 	int64_t nlisted;
 	int64_t known;		/* of the listed files, as many as are stored */
-	struct str names;	/* of the files listed but not yet asked about, each ended by NUL */
+	struct str names;	/* of files not yet asked about, each ended by NUL */
 	int64_t *sizes;
 	EVP_MD_CTX *md;
 	char *buf;
@@ -104,20 +104,30 @@ report(struct indexer *x, int64_t done)
 		x->job->progress(x->job->ctx, done, x->ntodo, st);
 }
 
+/* The database has checked that it is one. */
+static void
+from_hex(struct digest *d, const char *z)
+{
+	static const char digits[] = "0123456789abcdef";
+
+	for (int i = 0; i < HASH_BYTES; i++)
+		d->b[i] = (unsigned char)((strchr(digits, z[2 * i]) - digits) << 4 |
+					  (strchr(digits, z[2 * i + 1]) - digits));
+}
+
 static int
 put_todo(struct indexer *x, const char *path, int64_t size, bool known, const char *hash,
 	 struct err *e)
 {
 	struct item it = { .size = size, .known = known, .len = (uint16_t)strlen(path) };
 
-	for (int i = 0; hash && i < HASH_BYTES; i++) {
-		unsigned int byte = 0;
-
-		it.has_hash = sscanf(hash + 2 * i, "%2x", &byte) == 1;
-		it.hash.b[i] = (unsigned char)byte;
+	if (hash) {
+		it.has_hash = true;
+		from_hex(&it.hash, hash);
 	}
 	x->ntodo++;
-	if (fwrite(&it, sizeof it, 1, x->todo) != 1 || fwrite(path, 1, it.len, x->todo) != it.len)
+	if (fwrite(&it, sizeof it, 1, x->todo) != 1 ||
+	    fwrite(path, 1, it.len, x->todo) != it.len)
 		return err_sys(e, ERR_IO, "cannot write a temporary file");
 	return 0;
 }
@@ -187,6 +197,7 @@ static int
 found(void *ctx, const char *path, const struct stat *st, struct err *e)
 {
 	struct indexer *x = ctx;
+	int64_t size;
 
 	str_reset(&x->path);
 	text_put_path(&x->path, path);
@@ -202,9 +213,10 @@ found(void *ctx, const char *path, const struct stat *st, struct err *e)
 	if (remember(x, x->path.buf, e))
 		return -1;
 	x->job->stats.files++;
-	x->sizes[x->run.list.nfiles] = st ? st->st_size : 0;
+	size = st ? st->st_size : 0;
+	x->sizes[x->run.list.nfiles] = size;
 	str_add(&x->names, path, strlen(path) + 1);
-	run_list_add(&x->run, x->path.buf, st ? st->st_size : 0, st ? time_us(&st->st_mtim) : NEVER);
+	run_list_add(&x->run, x->path.buf, size, st ? time_us(&st->st_mtim) : NEVER);
 	return x->run.list.nfiles < STORE_LIST ? 0 : ask(x, e);
 }
 
@@ -349,7 +361,9 @@ static int
 index_text(struct indexer *x, const struct item *it, const char *path, const struct stat *st,
 	   size_t n, struct err *e)
 {
-	struct stored_file f = { .path = x->path.buf, .size = (int64_t)n, .time_us = time_to_store(st) };
+	struct stored_file f = {
+		.path = x->path.buf, .size = (int64_t)n, .time_us = time_to_store(st),
+	};
 	char hash[2 * HASH_BYTES + 1];
 	struct digest d;
 	const char *text;

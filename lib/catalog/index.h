@@ -29,7 +29,8 @@ struct index_job {
 	bool force;
 	int64_t chunk_lines, max_size, wait_ms;
 	/* told while it runs; ctx is theirs */
-	void (*progress)(void *ctx, int64_t done, int64_t total, const struct index_stats *stats);
+	void (*progress)(void *ctx, int64_t done, int64_t total,
+			 const struct index_stats *stats);
 	void (*message)(void *ctx, const char *text);
 	void *ctx;
 

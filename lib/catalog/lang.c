@@ -129,7 +129,8 @@ static const struct name extensions[] = {
 static const struct name files[] = {
 	{ ".bashrc", "shell" },	    { ".profile", "shell" },	 { ".zshrc", "shell" },
 	{ "APKBUILD", "shell" },    { "BUILD", "python" },	 { "CMakeLists.txt", "cmake" },
-	{ "Containerfile", "dockerfile" }, { "Dockerfile", "dockerfile" }, { "GNUmakefile", "make" },
+	{ "Containerfile", "dockerfile" }, { "Dockerfile", "dockerfile" },
+	{ "GNUmakefile", "make" },
 	{ "Gemfile", "ruby" },	    { "Jenkinsfile", "groovy" }, { "Kbuild", "make" },
 	{ "Makefile", "make" },	    { "Makefile.am", "make" },	 { "Makefile.in", "make" },
 	{ "PKGBUILD", "shell" },    { "Rakefile", "ruby" },	 { "SConstruct", "python" },
@@ -138,10 +139,12 @@ static const struct name files[] = {
 };
 
 static const struct name interpreters[] = {
-	{ "awk", "awk" },	{ "bash", "shell" },	{ "bats", "shell" },	{ "dash", "shell" },
-	{ "gawk", "awk" },	{ "ksh", "shell" },	{ "lua", "lua" },	{ "make", "make" },
-	{ "node", "javascript" }, { "perl", "perl" },	{ "php", "php" },	{ "python", "python" },
-	{ "ruby", "ruby" },	{ "sh", "shell" },	{ "tclsh", "tcl" },	{ "zsh", "shell" },
+	{ "awk", "awk" },	{ "bash", "shell" },	{ "bats", "shell" },
+	{ "dash", "shell" },	{ "gawk", "awk" },	{ "ksh", "shell" },
+	{ "lua", "lua" },	{ "make", "make" },	{ "node", "javascript" },
+	{ "perl", "perl" },	{ "php", "php" },	{ "python", "python" },
+	{ "ruby", "ruby" },	{ "sh", "shell" },	{ "tclsh", "tcl" },
+	{ "zsh", "shell" },
 };
 
 const struct lang *
@@ -153,7 +156,7 @@ lang_named(const char *name)
 	return NULL;
 }
 
-/* Case counts only where it tells two apart: .R and .r do not differ, Makefile is always so written. */
+/* Case does not count in an extension; Makefile is always so written. */
 static const struct lang *
 look_up(const struct name *names, size_t count, const char *z, size_t n, bool any_case)
 {
@@ -193,7 +196,7 @@ by_shebang(const char *head, size_t n)
 		if (p - word == 3 && !memcmp(word, "env", 3))
 			continue;
 		len = (size_t)(p - word);
-		while (len && (word[len - 1] == '.' || (word[len - 1] >= '0' && word[len - 1] <= '9')))
+		while (len && strchr(".0123456789", word[len - 1]))
 			len--;
 		return look_up(interpreters, NELEM(interpreters), word, len, false);
 	}

@@ -20,14 +20,14 @@ enum lang_family {
 
 enum lang_flag {
 	LANG_HASH = 1,		/* comments begin with # */
-	LANG_SLASHES = 2,	/* comments begin with two slashes, or stand between slash-star and star-slash */
+	LANG_SLASHES = 2,	/* comments are those of C++ */
 	LANG_DASHES = 4,	/* comments begin with -- */
 	LANG_CPP = 8,		/* lines that begin with # are for a preprocessor */
 	LANG_BACKTICK = 16,	/* strings between backticks, over several lines */
 	LANG_TRIPLE = 32,	/* strings between three quotes, over several lines */
 	LANG_TICK = 64,		/* ' also begins things that do not end in ' */
 	LANG_NEWLINE = 128,	/* the end of a line can end a statement */
-	LANG_KEYWORD = 256,	/* a function has a keyword in front: func, fn, function, def, fun, sub */
+	LANG_KEYWORD = 256,	/* a function has a keyword in front: func, fn, def, sub */
 	LANG_RETURNS = 512,	/* "struct foo *f(...) {" is a function, not a struct */
 	LANG_SLASH_REGEX = 1024,	/* regular expressions between slashes */
 };
@@ -38,7 +38,7 @@ struct lang {
 	unsigned flags;
 };
 
-/* The language of a file by its path and the first bytes of its text; NULL if it is not known. */
+/* The language of a file by its path and the first bytes of its text; NULL if unknown. */
 const struct lang *lang_find(const char *path, const char *head, size_t n);
 
 /* By the catalog's name; NULL if there is none. */

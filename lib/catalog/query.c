@@ -35,7 +35,8 @@ add_item(struct query *q, const char *z, size_t n, bool not, struct err *e)
 	it->not = not;
 	while (ident_next(z, n, &pos, &id)) {
 		if (it->nwords == QUERY_WORDS)
-			return err_set(e, ERR_USAGE, "a phrase has at most %d words", QUERY_WORDS);
+			return err_set(e, ERR_USAGE, "a phrase has at most %d words",
+				       QUERY_WORDS);
 		it->word[it->nwords].id = id;
 		it->word[it->nwords++].prefix = id.end < n && z[id.end] == '*';
 	}
@@ -119,7 +120,8 @@ query_parse(struct query *q, char *const *words, struct err *e)
 			wants |= q->item[i].group == g && !q->item[i].not;
 		if (!wants) {
 			query_free(q);
-			return err_set(e, ERR_USAGE, "say what to find, not only what to leave out");
+			return err_set(e, ERR_USAGE,
+				       "say what to find, not only what to leave out");
 		}
 	}
 	return 0;
@@ -266,7 +268,8 @@ item_at(const struct query_item *it, const struct ident *id, const char *p, size
 			return 0;
 	if (it->nwords > 1)
 		return SCORE_WHOLE * it->nwords;
-	return (how == 2 ? SCORE_WHOLE : SCORE_PART) + (written_so(it, id, p) ? SCORE_SAME_CASE : 0);
+	return (how == 2 ? SCORE_WHOLE : SCORE_PART) +
+	       (written_so(it, id, p) ? SCORE_SAME_CASE : 0);
 }
 
 static void

@@ -36,7 +36,7 @@ struct query {
 	int nitems, ngroups;
 };
 
-/* The operands of the command line, joined by spaces.  ERR_USAGE says what is wrong with them. */
+/* The operands of a command line, joined by spaces.  ERR_USAGE says what is wrong. */
 int query_parse(struct query *q, char *const *words, struct err *e) MUSTCHECK;
 void query_free(struct query *q);
 

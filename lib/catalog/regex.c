@@ -2,8 +2,9 @@
  * regex.c - reducing a regular expression to strings that must be there
  *
  * A part of an expression either stands for few strings, all known ("exact":
- * fo[ou] is foo and fou), or for anything that fulfils its clauses.  Exact parts that follow each other are multiplied out; whenever that would be
- * too much, what there is becomes a clause and a new exact part begins.
+ * fo[ou] is foo and fou), or for anything that fulfils its clauses.  Exact parts
+ * that follow each other are multiplied out; whenever that would be too much, what
+ * there is becomes a clause and a new exact part begins.
  */
 #include "catalog/regex.h"
 
@@ -24,7 +25,7 @@ struct node {
 	struct exact s;			/* if exact */
 	struct clause req[NODE_CLAUSES];	/* if not */
 	int nreq;
-	char literal[REGEX_EXACT_MAX + 1];	/* if not: the longest string that must be there */
+	char literal[REGEX_EXACT_MAX + 1];	/* if not: the longest that must be there */
 };
 
 struct rx {
@@ -34,6 +35,13 @@ struct rx {
 };
 
 static void alternation(struct rx *rx, struct node *out);
+
+/* The caller knows that it fits. */
+static void
+set(char *to, const char *z)
+{
+	memcpy(to, z, strlen(z) + 1);
+}
 
 /* The length of its shortest string is what a clause is worth; a word's edge counts as well. */
 static size_t
@@ -104,10 +112,10 @@ put_string(struct clause *c, const char *z)
 	for (int i = 0; i < c->n; i++)
 		if (!strcmp(c->v[i], z))
 			return;
-	strcpy(c->v[c->n++], z);
+	set(c->v[c->n++], z);
 }
 
-/* Exact strings as clauses of the node: every piece of a single one, the longest of each of several. */
+/* Exact strings as clauses: every piece of a single one, the longest of each of several. */
 static void
 add_exact(struct node *node, const struct exact *s)
 {
@@ -122,11 +130,11 @@ add_exact(struct node *node, const struct exact *s)
 		while ((z = piece(z, one)) != NULL) {
 			if (s->n == 1) {
 				memset(&c, 0, sizeof c);
-				strcpy(c.v[0], one);
+				set(c.v[0], one);
 				c.n = 1;
 				add_clause(node, &c);
 			} else if (strlen(one) > strlen(best)) {
-				strcpy(best, one);
+				set(best, one);
 			}
 		}
 		if (s->n > 1)
@@ -135,7 +143,7 @@ add_exact(struct node *node, const struct exact *s)
 	if (s->n > 1)
 		add_clause(node, &c);
 	else if (s->n && strlen(s->v[0]) > strlen(node->literal))
-		strcpy(node->literal, s->v[0]);
+		set(node->literal, s->v[0]);
 }
 
 static void
@@ -144,7 +152,7 @@ put_exact(struct exact *s, const char *z)
 	for (int i = 0; i < s->n; i++)
 		if (!strcmp(s->v[i], z))
 			return;
-	strcpy(s->v[s->n++], z);
+	set(s->v[s->n++], z);
 }
 
 /* All of a followed by all of b, in a; false (and a as it was) if that is too much. */
@@ -163,7 +171,7 @@ multiply(struct exact *a, const struct exact *b)
 			if (n + strlen(b->v[j]) > REGEX_EXACT_MAX)
 				return false;
 			memcpy(z, a->v[i], n);
-			strcpy(z + n, b->v[j]);
+			set(z + n, b->v[j]);
 			put_exact(&r, z);
 		}
 	}
@@ -200,8 +208,8 @@ escape(struct rx *rx, struct node *node)
 		return;			/* one unknown character, or a place */
 	if (!isalnum((unsigned char)c))
 		exact_char(node, c);
-	else if (!strchr("tnrfvabeB", c))	/* those are one character, none that is in a word */
-		rx->lost = true;	/* \x41, \1: the characters after it are not what they seem */
+	else if (!strchr("tnrfvabeB", c))	/* one character that is in no word */
+		rx->lost = true;		/* \x41, \1: what follows is not what it seems */
 }
 
 /* [ab] with a few ASCII characters is exact; anything more is one unknown character. */
@@ -300,7 +308,7 @@ quantifier(struct rx *rx, int *min, bool *more)
 	if (c == '{' && isdigit((unsigned char)rx->p[1])) {
 		const char *end = strchr(rx->p, '}');
 
-		*min = rx->p[1] == '0' ? 0 : 1;		/* {00012} is 0 to us: less is asked for */
+		*min = rx->p[1] == '0' ? 0 : 1;	/* {012} is 0 to us: less is asked for */
 		*more = true;
 		if (!end)
 			rx->lost = true;
@@ -317,7 +325,7 @@ quantifier(struct rx *rx, int *min, bool *more)
 	return true;
 }
 
-/* What is exact so far becomes a clause; a new exact part begins, with these strings or with "". */
+/* What is exact so far becomes a clause; a new exact part begins, with "" if not next. */
 static void
 flush(struct node *node, const struct exact *next)
 {
@@ -343,7 +351,7 @@ follow(struct node *seq, struct node *next, int min, bool more, bool *whole)
 		for (int i = 0; i < next->nreq && !next->exact && min; i++)
 			add_clause(seq, &next->req[i]);
 		if (!next->exact && min && strlen(next->literal) > strlen(seq->literal))
-			strcpy(seq->literal, next->literal);
+			set(seq->literal, next->literal);
 		return;
 	}
 	if (!multiply(&seq->s, &next->s)) {
@@ -370,8 +378,8 @@ sequence(struct rx *rx, struct node *out)
 
 		memset(&next, 0, sizeof next);
 		atom(rx, &next);
-		if (quantifier(rx, &min, &more) && quantifier(rx, &min, &more))
-			rx->lost = true;
+		if (quantifier(rx, &min, &more))
+			rx->lost |= quantifier(rx, &min, &more);	/* a** */
 		follow(out, &next, min, more, &whole);
 	}
 	out->exact = whole;
@@ -467,5 +475,5 @@ regex_needs(const char *re, struct regex_needs *out)
 		node.req[top] = node.req[--node.nreq];
 	}
 	if (!any_case && strlen(node.literal) > 1)
-		strcpy(out->literal, node.literal);
+		set(out->literal, node.literal);
 }

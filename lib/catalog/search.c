@@ -137,7 +137,8 @@ static void
 match_chunk(const struct query *q, const PGresult *res, int row, struct query_hits *hits,
 	    struct search_result *r, int64_t max)
 {
-	const char *content = pg_get(res, row, COMMON), *symbol = pg_get_or_null(res, row, SYMBOL);
+	const char *content = pg_get(res, row, COMMON);
+	const char *symbol = pg_get_or_null(res, row, SYMBOL);
 	size_t n = query_match(q, content, (size_t)PQgetlength(res, row, COMMON), hits);
 	bool defines = n && asks_for(q, symbol);
 
@@ -171,7 +172,8 @@ search_words(struct pg *db, const struct search *s, const struct query *q, const
 {
 	static const char sql[] =
 		"SELECT project_id, repo_name, repo_path, path, language, chunk_start, chunk_end,"
-		" symbol, content FROM catalog.search_words($1::text::tsquery, $2, $3, $4, $5, $6, $7)";
+		" symbol, content"
+		" FROM catalog.search_words($1::text::tsquery, $2, $3, $4, $5, $6, $7)";
 	struct pg_array symbols = PG_ARRAY_INIT;
 	struct query_hits hits = { .n = 0 };
 	PG_RES res = NULL;
@@ -179,9 +181,9 @@ search_words(struct pg *db, const struct search *s, const struct query *q, const
 
 	put_symbols(q, &symbols);
 	rows = pg_call(db, &res, sql,
-		       PG_ARGS(pg_text(tsquery), pg_array(&symbols, pg_text("")), pg_text(s->project),
-			       pg_text(s->repo), pg_text(s->lang), pg_i64(MAX_FILES),
-			       pg_i64(MAX_CHUNKS)), e);
+		       PG_ARGS(pg_text(tsquery), pg_array(&symbols, pg_text("")),
+			       pg_text(s->project), pg_text(s->repo), pg_text(s->lang),
+			       pg_i64(MAX_FILES), pg_i64(MAX_CHUNKS)), e);
 	pg_array_free(&symbols);
 	if (rows < 0)
 		return -1;
@@ -193,8 +195,8 @@ search_words(struct pg *db, const struct search *s, const struct query *q, const
 }
 
 static int
-search_lines(struct pg *db, const struct search *s, const char *tsquery, struct search_result *r,
-	     struct err *e)
+search_lines(struct pg *db, const struct search *s, const char *tsquery,
+	     struct search_result *r, struct err *e)
 {
 	static const char sql[] =
 		"SELECT project_id, repo_name, repo_path, path, language, chunk_start, chunk_end,"
@@ -249,7 +251,8 @@ check_regex(const struct search *s, struct err *e)
 
 /* Also the first word to the server: is the schema there, does what is named exist? */
 static int
-count_repositories(struct pg *db, const struct search *s, struct search_result *r, struct err *e)
+count_repositories(struct pg *db, const struct search *s, struct search_result *r,
+		   struct err *e)
 {
 	static const char sql[] = "SELECT count(*) FROM catalog.search_scope($1, $2)";
 	static const char limits[] = "BEGIN READ ONLY; SET LOCAL statement_timeout = '60s'";

@@ -18,7 +18,8 @@ struct search {
 };
 
 struct search_line {
-	char *project, *repo, *repo_path, *path, *language, *symbol, *text;	/* language, symbol: or NULL */
+	char *project, *repo, *repo_path, *path, *text;
+	char *language, *symbol;	/* or NULL */
 	int64_t line, chunk_start, chunk_end;
 	double rank;
 };

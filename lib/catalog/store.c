@@ -134,7 +134,7 @@ run_diff(struct run *r, PGresult **res, struct err *e)
 	return rows;
 }
 
-/* One of the calls that take a list of files; the number it returns is of files that are gone. */
+/* One of the calls that take a list of files; what it returns is how many are gone. */
 static int
 send_list(struct run *r, const char *sql, int nargs, struct batch *l, struct err *e)
 {
@@ -193,7 +193,8 @@ run_count(struct run *r, struct err *e)
 	static const char sql[] = "SELECT catalog.count_files($1, $2)";
 	PG_RES res = NULL;
 
-	if (pg_call(r->db, &res, sql, PG_ARGS(pg_uuid(&r->repository), pg_uuid(&r->token)), e) < 0)
+	if (pg_call(r->db, &res, sql, PG_ARGS(pg_uuid(&r->repository), pg_uuid(&r->token)),
+		    e) < 0)
 		return -1;
 	return pg_get_i64(res, 0, 0);
 }
@@ -280,7 +281,7 @@ idle_stream(struct run *r, struct err *e)
 	return NULL;
 }
 
-/* Send the whole of what a stream has to send: the server should be at work while we prepare more. */
+/* Send all there is to send: the server should be at work while we prepare more. */
 static int
 push_out(struct stream *s, struct err *e)
 {
@@ -300,8 +301,8 @@ push_out(struct stream *s, struct err *e)
 static int
 send_batch(struct run *r, struct err *e)
 {
-	static const char sql[] = "SELECT catalog.store_files($1, $2, $3, $4, $5, $6, $7, $8, $9, "
-				  "$10, $11, $12, $13, $14, $15)";
+	static const char sql[] = "SELECT catalog.store_files($1, $2, $3, $4, $5, $6, $7, "
+				  "$8, $9, $10, $11, $12, $13, $14, $15)";
 	struct batch *b = &r->batch;
 	struct stream *s;
 

@@ -79,11 +79,11 @@ int run_binary(struct run *r, const char *path, int64_t size, int64_t time_us,
 	       struct err *e) MUSTCHECK;
 int run_forget(struct run *r, const char *path, struct err *e) MUSTCHECK;
 
-/* How many files are stored and not gone; STORE_LIST of their paths after one (NULL: from the first). */
+/* How many files are stored; STORE_LIST of their paths after one (NULL: from the first). */
 int64_t run_count(struct run *r, struct err *e) MUSTCHECK;
 int run_paths(struct run *r, PGresult **res, const char *after, struct err *e) MUSTCHECK;
 
-/* A file and its chunks; sends the batch when it is full, and waits only if all streams are busy. */
+/* A file and its chunks; sends the batch when it is full, waits if all streams are busy. */
 int run_store(struct run *r, const struct stored_file *f, const char *content,
 	      const struct chunk *chunks, int nchunks, struct err *e) MUSTCHECK;
 /* Send what is left of everything and wait until it is confirmed. */

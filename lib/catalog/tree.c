@@ -34,7 +34,8 @@ tree_open(struct tree *t, const char *path, struct err *e)
 		return 0;
 	if (errno == ENOTDIR)
 		return err_set(e, ERR_NOINPUT, "%s is not a directory", name.buf);
-	return err_sys(e, errno == EACCES ? ERR_NOPERM : ERR_NOINPUT, "cannot index %s", name.buf);
+	return err_sys(e, errno == EACCES ? ERR_NOPERM : ERR_NOINPUT, "cannot index %s",
+		       name.buf);
 }
 
 void
@@ -61,7 +62,8 @@ open_stepwise(int dir, const char *path, int flags)
 			return errno = EXDEV, -1;
 		if (!path[n])
 			return openat(at < 0 ? dir : at, name, flags | O_NOFOLLOW);
-		fd = openat(at < 0 ? dir : at, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		fd = openat(at < 0 ? dir : at, name,
+			    O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 		if (fd < 0)
 			return -1;
 		close_p(&at);
@@ -130,7 +132,6 @@ git_environment(void)
 		"LC_ALL=C", "GIT_OPTIONAL_LOCKS=0", "GIT_TERMINAL_PROMPT=0",
 		"GIT_ALLOW_PROTOCOL=none", "GIT_NO_LAZY_FETCH=1",
 	};
-	extern char **environ;
 	size_t n = 0;
 	char **env;
 
@@ -148,7 +149,8 @@ git_environment(void)
 
 /* Start git in a directory; args has its subcommand and what follows. */
 static int
-git_start(struct git *g, int dir, const char *const *options, const char *const *args, struct err *e)
+git_start(struct git *g, int dir, const char *const *options, const char *const *args,
+	  struct err *e)
 {
 	/* What a repository's own configuration could have executed, and whose it must be. */
 	static const char *const safe[] = {
@@ -161,7 +163,9 @@ git_start(struct git *g, int dir, const char *const *options, const char *const 
 	CLEANUP(free_strings) char **env = git_environment();
 	AUTOFD null = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	AUTOFD child_out = -1;
-	struct proc_spec spec = { .envp = env, .path = getenv("PATH"), .cwd = cwd, .in = null, .control = -1 };
+	struct proc_spec spec = {
+		.envp = env, .path = getenv("PATH"), .cwd = cwd, .in = null, .control = -1,
+	};
 	size_t n = 0;
 	int fds[2];
 
@@ -244,7 +248,8 @@ git_make_repo(struct git *g, struct err *e)
 {
 	static const char head[] = "ref: refs/heads/none\n";
 	const char *tmp = getenv("TMPDIR");
-	AUTOFREE char *name = xasprintf("%s/jobctl-index.XXXXXX", tmp && *tmp == '/' ? tmp : "/tmp");
+	AUTOFREE char *name =
+		xasprintf("%s/jobctl-index.XXXXXX", tmp && *tmp == '/' ? tmp : "/tmp");
 	AUTOFD dir = -1;
 	AUTOFD fd = -1;
 
@@ -304,7 +309,8 @@ look(int dir, enum place *place, char commit[65], struct err *e)
 	if (git_ask(dir, ask, &out, e) < 0)
 		return -1;
 	if (!strncmp(out.buf, "false\ntrue\n", 11)) {
-		(void)err_set(e, ERR_DATA, "this is a bare repository: it has no files checked out");
+		(void)err_set(e, ERR_DATA,
+			      "this is a bare repository: it has no files checked out");
 		err_hint(e, "index a clone of it, or a worktree");
 		return -1;
 	}
@@ -331,7 +337,8 @@ static int list_dir(const struct listing *l, const char *prefix, struct err *e);
 static bool
 is_repository(const struct tree *t, const char *path)
 {
-	AUTOFREE char *git = xasprintf("%s%s.git", path, path[strlen(path) - 1] == '/' ? "" : "/");
+	AUTOFREE char *git =
+		xasprintf("%s%s.git", path, path[strlen(path) - 1] == '/' ? "" : "/");
 	struct stat st;
 
 	return !fstatat(t->fd, git, &st, AT_SYMLINK_NOFOLLOW);
@@ -352,7 +359,8 @@ one_name(const struct listing *l, const char *path, struct err *e)
 	if (S_ISDIR(st.st_mode)) {
 		if (l->depth == MAX_NESTED || !is_repository(l->t, path))
 			return 0;
-		return list_dir(&(struct listing){ l->t, l->found, l->ctx, l->depth + 1 }, path, e);
+		return list_dir(&(struct listing){ l->t, l->found, l->ctx, l->depth + 1 },
+				path, e);
 	}
 	l->t->others++;
 	return 0;
@@ -395,7 +403,7 @@ read_names(const struct listing *l, struct git *g, const char *prefix, struct er
 	return 0;
 }
 
-/* git goes on when it cannot read a directory; what was in there must not be taken for deleted. */
+/* git passes over a directory it cannot read; what is in there is not to be taken for gone. */
 static void
 note_closed(struct tree *t, const char *said)
 {
@@ -431,7 +439,8 @@ list_with(const struct listing *l, int dir, enum place place, const char *prefix
 		return -1;
 	git_dir = xasprintf("--git-dir=%s", g.repo);
 	rc = git_start(&g, dir,
-		       place == PLAIN ? (const char *const[]){ git_dir, "--work-tree=.", NULL } : NULL,
+		       place == PLAIN ? (const char *const[]){ git_dir, "--work-tree=.", NULL }
+				      : NULL,
 		       place == PLAIN ? plain : tracked, e);
 	if (rc == 0)
 		rc = read_names(l, &g, prefix, e);
@@ -454,7 +463,8 @@ list_with(const struct listing *l, int dir, enum place place, const char *prefix
 static int
 list_dir(const struct listing *l, const char *prefix, struct err *e)
 {
-	AUTOFD dir = open_beneath(l->t->fd, *prefix ? prefix : ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	AUTOFD dir = open_beneath(l->t->fd, *prefix ? prefix : ".",
+				  O_PATH | O_DIRECTORY | O_CLOEXEC);
 	char commit[65];
 	enum place place;
 

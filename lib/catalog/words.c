@@ -64,7 +64,7 @@ fold(uint32_t cp)
 	return cp;
 }
 
-/* A letter from beyond ASCII at p, folded, appended to the identifier; its length in p, 0 if there is none. */
+/* Append a letter from beyond ASCII, folded; its length at p, 0 if there is none. */
 static size_t
 high_letter(struct ident *id, const char *p, size_t n, bool *upper)
 {
@@ -80,7 +80,7 @@ high_letter(struct ident *id, const char *p, size_t n, bool *upper)
 		id->z[id->len] = (char)(0xc0 | low >> 6);
 		id->z[id->len + 1] = (char)(0x80 | (low & 0x3f));
 	} else if (low != cp) {
-		id->z[id->len + 2] = (char)(0x80 | (low & 0x3f));	/* cp | 1: the last bits only */
+		id->z[id->len + 2] = (char)(0x80 | (low & 0x3f));	/* cp | 1: last bits only */
 	}
 	id->len += (size_t)len;
 	return (size_t)len;
@@ -134,10 +134,9 @@ read_ident(const char *p, size_t n, size_t i, struct ident *id)
 		} else {
 			if (class == UPPER) {
 				c |= 0x20;
-				if (before == LOWER || before == DIGIT)
-					id->edge[id->len] = EDGE_HUMP;
-				else if (before == UPPER && i + 1 < n &&
-					 class_of((unsigned char)p[i + 1]) == LOWER)
+				if (before == LOWER || before == DIGIT ||
+				    (before == UPPER && i + 1 < n &&
+				     class_of((unsigned char)p[i + 1]) == LOWER))
 					id->edge[id->len] = EDGE_HUMP;
 			}
 			id->z[id->len++] = (char)c;
@@ -227,7 +226,8 @@ ident_matches(const struct ident *id, const char *z, size_t n, int how)
 
 		if (!id->edge[at] || (how & MATCH_FIRST && at))
 			continue;
-		if (how & MATCH_LAST ? at + n == id->len : how & MATCH_PREFIX || id->edge[at + n])
+		if (how & MATCH_LAST ? at + n == id->len
+				     : how & MATCH_PREFIX || id->edge[at + n])
 			return n == id->len ? 2 : 1;
 	}
 	return 0;

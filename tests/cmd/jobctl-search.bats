@@ -301,7 +301,7 @@ found() {
 @test "hostile words are words" {
 	local bad
 
-	for bad in "';DROP TABLE catalog.code_files;--x" "it's" '_x_' "a'b:*|!(&" 'qq:*' 'qq\' '$19' 'qq<->b'; do
+	for bad in "';DROP TABLE catalog.code_files;--x" "it's" '_x_' "a'b:*|!(&" 'qq:*' "qq\\" '~19' 'qq<->b'; do
 		run -1 found -- "$bad"
 	done
 	run -1 found -e "'; DROP TABLE catalog.code_files; --"
