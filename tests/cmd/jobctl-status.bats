@@ -438,10 +438,20 @@ $DONE" ]
 	[ "$output" = 'mess\x1b[5mage\tand\nmore	\x1b[31m' ]
 	run -0 jobctl-status --json
 	[ "$(jq -r .message <<<"$output")" = $'mess\033[5mage\tand\nmore' ]
+	sql "SELECT jobctl.cancel('{$id}', E'wh\x1by')" >/dev/null
+	run -0 jobctl-status "$id"
+	[[ "$output" != *$'\033'* ]]
+	[[ "$output" == *'cancel by jobctl '*': wh\x1by'* ]]
 	finish "$id" exit 1 $'\033[31merror'
 	run -0 jobctl-status "$id"
 	[[ "$output" != *$'\033'* ]]
 	[[ "$output" == *'\x1b[31merror'* ]]
+	id=$(submit k "queue => 'q'")
+	claim q two
+	finish "$id" exit 1 $'\033[31merror'
+	run -0 jobctl-status "$id"
+	[[ "$output" != *$'\033'* ]]
+	has_line 'earlier +attempt 1, .* on h.x1b\[2Jost: .x1b\[31merror'
 }
 
 @test "reasons: why each pending job waits" {
