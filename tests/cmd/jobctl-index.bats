@@ -502,40 +502,52 @@ some_are_stored() {
 	[ "$(index message,files_indexed)" = "forced re-index $((3000 - stored))" ]
 }
 
-@test "two runs over one repository: the second says who is at it and ends with 75" {
-	many_files 500
-	start jobctl-index "$T"
+# A run that has begun and waits, for git to end, until let_go.
+start_waiting() {
+	many_files 1200		# enough that the first are asked about before the list ends
+	mkdir "$BATS_TEST_TMPDIR/bin"
+	mkfifo "$BATS_TEST_TMPDIR/go"
+	cat >"$BATS_TEST_TMPDIR/bin/git" <<-END
+		#!/bin/sh
+		$(command -v git) "\$@" || exit
+		case " \$* " in
+		*" ls-files "*) cat $BATS_TEST_TMPDIR/go ;;
+		esac
+	END
+	chmod +x "$BATS_TEST_TMPDIR/bin/git"
+	start env PATH="$BATS_TEST_TMPDIR/bin:$PATH" jobctl-index "$T"
 	eventually 10 prints 1 of_tree "SELECT count(*) FROM r"
-	kill -STOP "$STARTED_PID"
+}
+
+let_go() {
+	: >"$BATS_TEST_TMPDIR/go"
+	wait "$STARTED_PID"
+}
+
+@test "two runs over one repository: the second says who is at it and ends with 75" {
+	start_waiting
 	run -75 --separate-stderr jobctl-index "$T"
 	[[ ${stderr_lines[0]} == "jobctl-index: another run is indexing $T: jobctl-index "*":$STARTED_PID, since "* ]]
-	kill -CONT "$STARTED_PID"
-	wait "$STARTED_PID"
+	let_go
 	[ "$(index message)" = "up to date" ]
 }
 
 @test "runs over two repositories do not wait for each other" {
-	many_files 300
-	start jobctl-index "$T"
-	eventually 10 prints 1 of_tree "SELECT count(*) FROM r"
-	kill -STOP "$STARTED_PID"
+	start_waiting
 	mkdir "$BATS_TEST_TMPDIR/second"
 	touch "$BATS_TEST_TMPDIR/second/a"
 	run -0 jobctl-index -H -o files_indexed "$BATS_TEST_TMPDIR/second"
 	[ "$output" = 1 ]
-	kill -CONT "$STARTED_PID"
-	wait "$STARTED_PID"
+	let_go
 }
 
-@test "no transaction stays open while files are read" {
-	many_files 500
-	start jobctl-index "$T"
-	eventually 10 prints 1 of_tree "SELECT count(*) FROM r"
-	kill -STOP "$STARTED_PID"
+@test "no transaction stays open while the tree is read" {
+	start_waiting
 	eventually 10 prints 0 sql "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()
 	                            AND application_name LIKE 'jobctl-index%' AND state <> 'idle'"
-	kill -CONT "$STARTED_PID"
-	wait "$STARTED_PID"
+	[ "$(sql "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()
+	      AND application_name LIKE 'jobctl-index%'")" = 1 ]
+	let_go
 }
 
 @test "a run that was superseded can store nothing" {
