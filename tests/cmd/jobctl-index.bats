@@ -68,7 +68,7 @@ four_files() {
 	      WHERE relative_path = 'main.c'")" = "$(sha256sum main.c | cut -d' ' -f1)" ]
 	[ "$(of_tree "SELECT string_agg(coalesce(language, '-'), ' ' ORDER BY relative_path)
 	      FROM catalog.code_files f JOIN r ON r.id = repository_id")" = "text - python c" ]
-	[ "$(of_tree "SELECT extract(epoch FROM modified_at)::bigint || ' ' || size_bytes FROM catalog.code_files f
+	[ "$(of_tree "SELECT floor(extract(epoch FROM modified_at)) || ' ' || size_bytes FROM catalog.code_files f
 	      JOIN r ON r.id = repository_id WHERE relative_path = 'main.c'")" = "$(stat -c '%Y %s' main.c)" ]
 	[ "$(of_tree "SELECT commit_sha FROM r")" = "$(git rev-parse HEAD)" ]
 	[ "$(of_tree "SELECT name || ' ' || project_id || ' ' || (last_indexed_at IS NOT NULL) FROM r")" = "tree default true" ]
