@@ -2,7 +2,9 @@
  * host.h - naming a process for ever: host, boot, pid, start time
  *
  * With these four any program on the same host can prove that a process is dead:
- * another boot id, no such pid, or a pid that started at another time.
+ * another boot id, no such pid, or a pid that started at another time.  A pid means
+ * something only inside its namespace, whose number is therefore part of boot_id:
+ * containers may share a kernel and even a host's name.
  */
 #ifndef JOBCTL_HOST_H
 #define JOBCTL_HOST_H
@@ -11,11 +13,14 @@
 
 struct host_process {
 	char host[65];
-	char boot_id[40];
+	char boot_id[65];
 	int pid;
 	int64_t start;		/* clock ticks since boot: field 22 of /proc/PID/stat */
 };
 
 void host_self(struct host_process *p);
+
+/* Whether a process of our own host and boot_id is certainly gone, or only waits to be collected. */
+bool host_process_is_dead(int pid, int64_t start);
 
 #endif

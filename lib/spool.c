@@ -30,8 +30,9 @@ new_piece(struct spool *s, int stream, int64_t dropped)
 }
 
 static void
-append(struct piece *p, const char *data, size_t n)
+append(struct spool *s, struct piece *p, const char *data, size_t n)
 {
+	s->held += n;
 	if (p->len + n > p->cap) {
 		p->cap = p->cap ? p->cap : 256;
 		while (p->cap < p->len + n)
@@ -115,7 +116,7 @@ spool_add(struct spool *s, int stream, const char *p, size_t n)
 		part = SPOOL_PIECE - piece->len;
 		part = part < n ? part : n;
 		part = part < s->head_left ? part : s->head_left;
-		append(piece, p, part);
+		append(s, piece, p, part);
 		s->head_left -= part;
 		p += part;
 		n -= part;
@@ -137,8 +138,8 @@ spool_end(struct spool *s)
 			continue;
 		p = t->dropped ? NULL : growing(s, stream);
 		p = p ? p : new_piece(s, stream, t->dropped);
-		append(p, t->ring + start, first);
-		append(p, t->ring, t->len - first);
+		append(s, p, t->ring + start, first);
+		append(s, p, t->ring, t->len - first);
 		free(t->ring);
 		*t = (struct tail){ .ring = NULL };
 	}
@@ -167,8 +168,10 @@ spool_ready(const struct spool *s)
 static void
 drop(struct spool *s, size_t n)
 {
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n; i++) {
+		s->held -= s->pieces[i].len;
 		free(s->pieces[i].data);
+	}
 	s->npieces -= n;
 	if (s->npieces)
 		memmove(s->pieces, s->pieces + n, s->npieces * sizeof *s->pieces);

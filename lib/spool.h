@@ -40,6 +40,7 @@ struct spool {
 	struct piece *pieces;	/* not known to be stored; those on their way come first */
 	size_t npieces, cap;
 	int next_n;
+	size_t held;		/* bytes in them */
 	size_t head_left;
 	struct tail tail[2];
 	struct str line;	/* the last line of stderr so far, for the error message */

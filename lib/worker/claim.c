@@ -162,7 +162,7 @@ claimed(void *ctx, const PGresult *res, const struct err *e)
 		w->idle_since = NEVER;
 	if (n || w->nruns)
 		return;
-	if (w->cfg.drain || w->cfg.once)
+	if ((w->cfg.drain || w->cfg.once) && !w->maintaining)	/* or there may yet be something */
 		worker_drain(w, "nothing is ready");
 	if (w->idle_since == NEVER)
 		w->idle_since = now_ms();

@@ -119,27 +119,79 @@ beat(struct worker *w)
 	pg_array_free(&tokens);
 }
 
+/* res: of a call that counts what it gave back. */
+static bool
+gave_back(const PGresult *res)
+{
+	if (!res || pg_get_i64(res, 0, 0) == 0)
+		return false;
+	log_line(LOG_LEVEL_WARNING, "gave back jobs of dead workers", "jobs", PQgetvalue(res, 0, 0),
+		 NULL);
+	return true;
+}
+
 static void
 maintained(void *ctx, const PGresult *res, const struct err *e)
 {
-	struct worker *w = ctx;
+	if (e)
+		db_complain(ctx, "maintenance failed", e);
+	(void)gave_back(res);		/* the claim behind this finds it */
+}
 
+static void
+maintenance_is_over(struct worker *w, const PGresult *res)
+{
 	w->maintaining = false;
-	w->maintain_at = deadline_in(db_jitter(MAINTAIN_MS));
-	if (e) {
-		db_complain(w, "maintenance failed", e);
-	} else if (pg_get_i64(res, 0, 0) > 0) {
-		log_line(LOG_LEVEL_WARNING, "gave back jobs of dead workers", "jobs",
-			 PQgetvalue(res, 0, 0), NULL);
+	if ((gave_back(res) || w->cfg.drain || w->cfg.once) && !w->claim_want)
 		w->look_at = 0;
-	}
+}
+
+static void
+reaped_neighbours(void *ctx, const PGresult *res, const struct err *e)
+{
+	if (e)
+		db_complain(ctx, "cannot give back jobs of dead workers", e);
+	maintenance_is_over(ctx, res);
+}
+
+/* Workers of this host: that one of them is dead, we can see for ourselves. */
+static void
+found_neighbours(void *ctx, const PGresult *res, const struct err *e)
+{
+	struct worker *w = ctx;
+	struct pg_array dead = PG_ARRAY_INIT;
+	struct uuid id;
+	struct err ignored;
+
+	if (e)
+		db_complain(w, "cannot look for dead workers", e);
+	for (int i = 0; res && i < PQntuples(res); i++)
+		if (host_process_is_dead((int)pg_get_i64(res, i, 1), pg_get_i64(res, i, 2)) &&
+		    uuid_parse(PQgetvalue(res, i, 0), &id, &ignored) == 0)
+			pg_array_add(&dead, pg_uuid(&id));
+	if (dead.n)
+		pipe_call(&w->pipe, db_deadline(w), "SELECT count(*) FROM jobctl.reap($1, $2)",
+			  PG_ARGS(pg_array(&dead, pg_uuid(&w->id)), pg_text("the process is gone")),
+			  reaped_neighbours, w);
+	else
+		maintenance_is_over(w, NULL);
+	pg_array_free(&dead);
 }
 
 static void
 maintain(struct worker *w)
 {
+	struct host_process self;
+
+	host_self(&self);
 	w->maintaining = true;
+	w->maintain_at = deadline_in(db_jitter(MAINTAIN_MS));
 	pipe_call(&w->pipe, db_deadline(w), "SELECT jobctl.maintain()", PG_NOARGS, maintained, w);
+	pipe_call(&w->pipe, db_deadline(w),
+		  "SELECT worker_id, pid, pid_start FROM jobctl.workers "
+		  "WHERE host = $1 AND boot_id = $2 AND worker_id <> $3",
+		  PG_ARGS(pg_text(self.host), pg_text(self.boot_id), pg_uuid(&w->id)),
+		  found_neighbours, w);
 }
 
 /*

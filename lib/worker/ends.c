@@ -15,7 +15,7 @@
 
 enum {
 	BATCH = 500,			/* ends written by one call */
-	OUTPUT_BYTES = 1 << 18,		/* output written by one call, more or less */
+	OUTPUT_BYTES = 1 << 17,		/* output written by one call, more or less */
 	OUTPUT_CALLS = 4,		/* unanswered */
 	AGAIN_MS = 100, AGAIN_MAX_MS = 10000,	/* before an end that was refused is said again */
 	LINGER_MS = 20, ENOUGH = 50,	/* while short jobs follow one another: a batch is worth this wait */
@@ -138,6 +138,14 @@ may_flush(const struct worker *w)
 	return w->output_calls - w->output_answered < OUTPUT_CALLS;
 }
 
+static int64_t
+flush_at(const struct worker *w, const struct run *r)
+{
+	if (r->state != RUN_STARTED || !may_flush(w))
+		return NEVER;
+	return w->pressed && spool_ready(&r->spool) ? 0 : r->flush_at;
+}
+
 /* What running jobs wrote and said. */
 static void
 flush_runs(struct worker *w)
@@ -152,7 +160,7 @@ flush_runs(struct worker *w)
 		for (; i < w->nruns && n < BATCH && bytes < OUTPUT_BYTES; i++) {
 			struct run *r = w->runs[i];
 
-			if (r->state != RUN_STARTED || now < r->flush_at)
+			if (now < flush_at(w, r))
 				continue;
 			r->flush_at = NEVER;
 			bytes += spool_ready(&r->spool);
@@ -416,9 +424,8 @@ ends_due(const struct worker *w)
 {
 	int64_t due = write_at(w);
 
-	for (size_t i = 0; i < w->nruns && may_flush(w); i++)
-		if (w->runs[i]->state == RUN_STARTED)
-			due = earliest(due, w->runs[i]->flush_at);
+	for (size_t i = 0; i < w->nruns; i++)
+		due = earliest(due, flush_at(w, w->runs[i]));
 	return due;
 }
 

@@ -20,6 +20,7 @@ enum {
 	FIXED = 2, PER_RUN = 4,		/* descriptors: signals and database; exit, out, err, control */
 	SPARE = 64,			/* for everything else */
 	START_MS = 50,			/* spent on starting jobs before the rest has its turn */
+	HELD_BYTES = 1 << 19, HELD_BYTES_PER_SLOT = 1 << 14,	/* of output, until it is stored */
 };
 
 void
@@ -99,10 +100,21 @@ open_signals(struct err *e)
 	return fd;
 }
 
+/* Output comes faster than it is stored. */
+static bool
+pressed(const struct worker *w)
+{
+	size_t held = 0;
+
+	for (size_t i = 0; i < w->nruns; i++)
+		held += w->runs[i]->spool.held;
+	return held > HELD_BYTES + HELD_BYTES_PER_SLOT * (size_t)w->cfg.slots;
+}
+
 static bool
 may_start(const struct worker *w)
 {
-	return w->nclaimed && w->nstarted < (size_t)w->cfg.slots;
+	return w->nclaimed && w->nstarted < (size_t)w->cfg.slots && !w->pressed;
 }
 
 static void
@@ -252,10 +264,14 @@ due(const struct worker *w)
 	return earliest(t, claim_held_until(w));
 }
 
-/* Fill the table; started[] become the runs that have entries in it. */
+/*
+ * Under pressure output stays in its pipes for a while, and who writes it waits.
+ * Not while there is no database: jobs do not wait for one.
+ */
 static size_t
 fill_table(struct worker *w, int sigfd, int64_t *deadline)
 {
+	bool hold = w->pressed && w->registered;
 	struct pollfd *p;
 	size_t n = FIXED;
 
@@ -269,7 +285,8 @@ fill_table(struct worker *w, int sigfd, int64_t *deadline)
 	p[1].fd = db_fd(w, &p[1].events, deadline);
 	for (size_t i = 0; i < w->nruns; i++) {
 		const struct run *r = w->runs[i];
-		const int fds[PER_RUN] = { r->proc.fd, r->out, r->err, r->control };
+		const int fds[PER_RUN] = { r->proc.fd, hold ? -1 : r->out, hold ? -1 : r->err,
+					   r->control };
 
 		if (r->state != RUN_STARTED)
 			continue;
@@ -296,9 +313,9 @@ read_runs(struct worker *w, size_t entries)
 			continue;
 		f -= PER_RUN;
 		if (f[1].revents && r->out >= 0)
-			run_read(r, 1, &r->out);
+			(void)run_read(r, 1, &r->out);
 		if (f[2].revents && r->err >= 0)
-			run_read(r, 2, &r->err);
+			(void)run_read(r, 2, &r->err);
 		if (f[3].revents && r->control >= 0)
 			(void)control_read(r);
 		if (f[0].revents)
@@ -327,6 +344,7 @@ turn(struct worker *w, int sigfd)
 	db_ready(w, w->table[1].revents != 0);
 	tick_runs(w);
 	check_limits(w);
+	w->pressed = pressed(w);
 	db_turn(w);
 	start_runs(w);
 	tick_watchdog(w);

@@ -19,6 +19,7 @@ enum {
 	CONTROL_LINE = 65536,	/* longest line of the control channel */
 	FLUSH_MS = 1000,	/* output and progress are written at most this often */
 	PAUSE_MS = 1000,	/* when the system has no room for another process */
+	PIPE_MAX = 1 << 20,	/* what a pipe can hold: fs.pipe-max-size */
 	MIN_MEAN_MS = 1,
 };
 
@@ -258,24 +259,29 @@ run_flush_soon(struct run *r)
 		r->flush_at = deadline_in(FLUSH_MS);
 }
 
-void
+bool
 run_read(struct run *r, int stream, int *fd)
 {
 	char buf[65536];
-	ssize_t n = sizeof buf;
+	ssize_t n = read(*fd, buf, sizeof buf);
 
-	/* A bounded number of reads: a job that only writes must not keep us here. */
-	for (int i = 0; *fd >= 0 && n == sizeof buf && i < 16; i++) {
-		n = read(*fd, buf, sizeof buf);
-		if (n > 0) {
-			spool_add(&r->spool, stream, buf, (size_t)n);
-			run_flush_soon(r);
-		} else if (n == 0 || (errno != EAGAIN && errno != EINTR)) {
-			close_p(fd);
-		}
+	if (n > 0) {
+		spool_add(&r->spool, stream, buf, (size_t)n);
+		run_flush_soon(r);
+	} else if (n == 0 || (errno != EAGAIN && errno != EINTR)) {
+		close_p(fd);
 	}
 	if (spool_ready(&r->spool) >= SPOOL_PIECE)
 		r->flush_at = 0;
+	return n > 0;
+}
+
+/* What is in the pipe, and no waiting for more: a descendant may hold it open and go on writing. */
+static void
+read_rest(struct run *r, int stream, int *fd)
+{
+	for (int i = 0; *fd >= 0 && i < PIPE_MAX / 65536 && run_read(r, stream, fd); i++)
+		;
 }
 
 /* What an exit says, by convention: see the table in jobctl-worker(1). */
@@ -340,10 +346,9 @@ run_exited(struct worker *w, struct run *r)
 		worker_fatal(w, &e);	/* cannot be: the child is ours and nobody else waits */
 		return;
 	}
-	/* What is in the pipes, and no waiting for more: a descendant may hold them open. */
 	control_end(r);
-	run_read(r, 1, &r->out);
-	run_read(r, 2, &r->err);
+	read_rest(r, 1, &r->out);
+	read_rest(r, 2, &r->err);
 	note_duration(w, r);
 	if (r->stop == STOP_SUPERSEDED) {
 		log_line(LOG_LEVEL_WARNING, "superseded", "id", uuid_str(&r->id).z, NULL);

@@ -120,6 +120,7 @@ struct worker {
 	bool beating, maintaining, finishing;
 	int64_t watchdog_ms, watchdog_at;
 	int64_t output_calls, output_answered;
+	bool pressed;			/* more output is held than should be */
 
 	bool claiming;
 	struct uuid claim_token;
@@ -172,7 +173,7 @@ void ends_lost(struct worker *w);	/* the connection: what is unanswered is to be
 struct run *run_new(struct worker *w);
 void run_start(struct worker *w, struct run *r);
 void run_stop(struct worker *w, struct run *r, enum run_stop why);
-void run_read(struct run *r, int stream, int *fd);	/* stream 1 or 2 has something */
+bool run_read(struct run *r, int stream, int *fd);	/* from stream 1 or 2; false if it had nothing */
 void run_exited(struct worker *w, struct run *r);
 void run_forget(struct worker *w, struct run *r);	/* out of runs[], freed */
 void run_flush_soon(struct run *r);

@@ -275,17 +275,32 @@ no_children_of() {
 	[ "$(wc -l <"$D/log")" = 2 ]
 }
 
-@test "when a worker is killed its jobs die with it, and others get them" {
-	local id pid
+@test "when a worker is killed its jobs die with it, and others on its host get them at once" {
+	local id
 	id=$(submit_sh "[ ! -e $D/pid ] || exit 0; echo \$\$ >$D/pid.tmp; mv $D/pid.tmp $D/pid; exec sleep 1000")
-	start_sh_worker --lease 1s
+	start_sh_worker --lease 1h
 	eventually 10 exists "$D/pid"
 	kill -KILL "$WORKER_PID"
 	eventually 5 gone_or_zombie "$(cat "$D/pid")"
-	expired() { [ "$(sql "SELECT bool_and(lease_until < now()) FROM jobctl.workers WHERE '$Q' = ANY (queues)")" = t ]; }
-	eventually 10 expired
-	sh_worker --drain -Q
+	run -0 --separate-stderr sh_worker --drain
+	[[ "$stderr" == *'gave back jobs of dead workers'* ]]
 	prints 'completed|1|1' job "$id" "status || '|' || attempt || '|' || crashes"
+	prints '1/worker_lost 1/ok' runs "$id"
+	prints "worker lost: $(uname -n) pid $WORKER_PID, the process is gone" sql \
+		"SELECT error_message FROM jobctl.job_run WHERE job_id = '$id' AND outcome = 'worker_lost'"
+}
+
+@test "a worker of another host, or of another boot, is dead when its lease has ended" {
+	local id OTHER
+	OTHER=$(sql 'SELECT jobctl.new_id()')
+	id=$(submit_sh true)
+	sql "SELECT jobctl.register_worker('$OTHER', 'elsewhere', 'b', 999999999, 1, 'v', '{$Q}', NULL, 1, '1 hour')"
+	sql "SELECT count(*) FROM jobctl.claim(jobctl.new_id(), '$OTHER', '{$Q}', 1)"
+	sh_worker --drain
+	status_is "$id" running
+	sql "UPDATE jobctl.workers SET lease_until = now() - interval '1 s' WHERE host = 'elsewhere'"
+	sh_worker --drain -Q
+	status_is "$id" completed
 	prints '1/worker_lost 1/ok' runs "$id"
 }
 

@@ -133,9 +133,9 @@ ended() {	# exit status of the worker
 
 @test "a second signal stops what runs, and spends no attempt" {
 	local id
-	id=$(submit_sh 'trap "echo stopped; exit 0" TERM; while :; do sleep 1000 & wait; done' 'max_attempts => 1')
+	id=$(submit_sh "trap 'echo stopped; exit 0' TERM; touch $D/ready; while :; do sleep 1000 & wait; done" 'max_attempts => 1')
 	start_stoppable
-	eventually 10 status_is "$id" running
+	eventually 10 exists "$D/ready"
 	kill -TERM "$WORKER_PID"
 	eventually 10 says 'msg=stopping'
 	kill -TERM "$WORKER_PID"
@@ -149,9 +149,9 @@ ended() {	# exit status of the worker
 	local id
 	id=$(submit_sh 'trap "echo {\\\"checkpoint\\\":42} >&3; exit 1" TERM
 		[ -z "$JOBCTL_CHECKPOINT" ] || { echo "from $JOBCTL_CHECKPOINT"; exit 0; }
-		while :; do sleep 1000 & wait; done')
+		touch '"$D/ready"'; while :; do sleep 1000 & wait; done')
 	start_stoppable --drain-timeout 0
-	eventually 10 status_is "$id" running
+	eventually 10 exists "$D/ready"
 	kill -TERM "$WORKER_PID"
 	ended 0
 	sh_worker --drain
@@ -274,9 +274,9 @@ ended() {	# exit status of the worker
 	local first second
 	first=$(submit_sh "$(wait_for go)")
 	second=$(submit_sh true)
-	start_stoppable --max-time 300ms
-	eventually 10 status_is "$first" running
-	sleep 0.5	# the time that is measured
+	start_stoppable --max-time 300ms -v
+	eventually 10 says 'why=max-time'
+	status_is "$first" running
 	touch "$D/go"
 	ended 0
 	status_is "$first" completed

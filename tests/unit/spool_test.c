@@ -118,6 +118,7 @@ amounts(void)
 			spool_end(&s);
 			ok(complete(1, out), "%zu bytes in portions of %zu", sizes[i], portions[k]);
 			ok(kept() <= SPOOL_HEAD + SPOOL_TAIL, "no more than head and tail are kept");
+			is_int(s.held, kept(), "and what is held is known");
 			spool_free(&s);
 		}
 	}
