@@ -212,7 +212,9 @@ read_options(struct work *w, const char *kind, struct err *e)
 		return -1;
 	}
 	s->backoff = cfg->backoff ? w->backoff.buf : NULL;
-	return resolve(w, &cfg->after, &w->after, e) || resolve(w, &cfg->after_ok, &w->after_ok, e);
+	if (resolve(w, &cfg->after, &w->after, e))
+		return -1;
+	return resolve(w, &cfg->after_ok, &w->after_ok, e);
 }
 
 static int
@@ -258,19 +260,26 @@ read_operands(struct work *w, char **operands, bool command, struct err *e)
 	return cfg->jsonl ? 0 : jobspec_check(&w->spec, &w->scan, e);
 }
 
-static bool
+static void
 print_id(void *ctx, const struct uuid *id)
 {
 	const struct config *cfg = ctx;
 	struct uuid_text z = uuid_str(id);
 
 	if (cfg->common.quiet)
-		return true;
+		return;
 	if (cfg->common.json)
 		printf("{\"v\":1,\"id\":\"%s\"}\n", z.z);
 	else
 		printf("%s\n", z.z);
-	return !ferror(stdout);
+}
+
+/* Whoever reads the ids of a stream wants them now; one that has gone wants no more jobs. */
+static bool
+flush_ids(void *ctx)
+{
+	(void)ctx;
+	return fflush(stdout) == 0 && !ferror(stdout);
 }
 
 static void
@@ -297,7 +306,7 @@ submit_many(struct work *w, struct err *e)
 	struct feed feed;
 	struct bulk b = {
 		.to = w->to, .from = &feed, .batch = cfg->batch, .submitted = print_id,
-		.progress = show_progress, .ctx = cfg
+		.all_told = flush_ids, .progress = show_progress, .ctx = cfg
 	};
 	int rc;
 
@@ -397,7 +406,8 @@ wait_for(struct work *w, const struct uuid *id, bool ours, int64_t since, struct
 	sink_open(&show.err, stderr);
 	snprintf(interrupted, sizeof interrupted, "%s: the job goes on: jobctl-wait %s\n", cmd.name,
 		 uuid_str(id).z);
-	signal(SIGINT, on_interrupt);
+	if (signal(SIGINT, SIG_IGN) != SIG_IGN)		/* a shell's background job stays deaf */
+		signal(SIGINT, on_interrupt);
 	cmd_verbose(&cmd, "job %s", uuid_str(id).z);
 	rc = attend(a, e);
 	w->to.db = a->wait.db;

@@ -3,10 +3,18 @@
  */
 #include "attend.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 enum { CALL_MS = 30000 };
 
+static char *
+copy(const char *z)
+{
+	return z ? xstrdup(z) : NULL;
+}
+
+/* Only noted: the last of its output is shown before its end is told. */
 static void
 ended(void *ctx, const struct wait_end *end)
 {
@@ -15,8 +23,12 @@ ended(void *ctx, const struct wait_end *end)
 	/* cancelled by us, or by somebody at the same moment */
 	if (!a->too_late || strcmp(end->status, "cancelled") != 0)
 		a->code = wait_code(end);
-	if (a->ended)
-		a->ended(a->ctx, end);
+	for (size_t i = 0; i < NELEM(a->texts); i++)
+		free(a->texts[i]);
+	a->end = *end;
+	a->end.status = a->texts[0] = copy(end->status);
+	a->end.outcome = a->texts[1] = copy(end->outcome);
+	a->end.error_message = a->texts[2] = copy(end->error_message);
 }
 
 /* After the status was asked for: what was written before the end is there by now. */
@@ -25,9 +37,11 @@ looked(void *ctx, struct err *e)
 {
 	struct attend *a = ctx;
 
-	if (!a->piece)
-		return 0;
-	return job_output_read(&a->wait.db, &a->output, a->piece, a->ctx, e) < 0 ? -1 : 0;
+	if (a->piece && job_output_read(&a->wait.db, &a->output, a->piece, a->ctx, e) < 0)
+		return -1;
+	if (a->end.status && a->ended)
+		a->ended(a->ctx, &a->end);
+	return 0;
 }
 
 static void
@@ -68,6 +82,7 @@ attend(struct attend *a, struct err *e)
 	a->wait.ctx = a;
 	a->too_late = false;
 	a->code = WRAP_TIMED_OUT;
+	a->end = (struct wait_end){ .status = NULL };
 	job_output_begin(&a->output, &a->id);
 	wait_begin(&a->wait, &one);
 	rc = wait_run(&a->wait, 1, false, e);
@@ -77,5 +92,7 @@ attend(struct attend *a, struct err *e)
 	}
 	a->goes_on = rc == 0;
 	wait_free(&a->wait);
+	for (size_t i = 0; i < NELEM(a->texts); i++)
+		free_p(&a->texts[i]);
 	return rc < 0 ? -1 : a->code;
 }

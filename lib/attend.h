@@ -18,6 +18,8 @@ struct attend {
 	void *ctx;
 
 	struct job_output output;
+	struct wait_end end;		/* status NULL: not yet */
+	char *texts[3];			/* what end refers to */
 	bool too_late;
 	bool goes_on;			/* at the end, it was not over */
 	int code;

@@ -281,10 +281,9 @@ tell(struct bulk *b)
 
 		if (next < others && !strcmp(uuid_str(&id).z, pg_get(b->others, next, 0)))
 			(void)!uuid_parse(pg_get(b->others, next++, 1), &id, &ignored);
-		if (!b->submitted(b->ctx, &id))
-			return false;
+		b->submitted(b->ctx, &id);
 	}
-	return true;
+	return b->all_told(b->ctx);
 }
 
 int

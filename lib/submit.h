@@ -30,8 +30,9 @@ struct bulk {
 	struct feed *from;
 	int64_t batch;			/* jobs in one transaction; 0: all */
 
-	/* A job of a batch that is committed, in their order; false: no more batches. */
-	bool (*submitted)(void *ctx, const struct uuid *id);
+	/* Each job of a batch that is committed, in their order; then all; false: no more batches. */
+	void (*submitted)(void *ctx, const struct uuid *id);
+	bool (*all_told)(void *ctx);
 	void (*progress)(void *ctx, int64_t sent);	/* may be NULL */
 	void *ctx;
 
