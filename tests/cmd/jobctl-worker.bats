@@ -420,7 +420,6 @@ END')
 }
 
 @test "eight workers run each of many jobs once" {
-	local i
 	sql "SELECT count(jobctl.submit('k', jsonb_build_object('n', n), '$Q')) FROM generate_series(1, 800) n"
 	for _ in 1 2 3 4 5 6 7 8; do
 		start_worker -q "$Q" -j 2 --drain -- sh -c "echo \$1 >>$D/log" sh '{n}'
