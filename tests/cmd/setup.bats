@@ -11,7 +11,7 @@ load ../helper
 setup() {
 	M=$BATS_TEST_TMPDIR/machine
 	mkdir "$M"
-	ln -s /bin/sh /bin/cat /usr/bin/printf /usr/bin/grep "$M"
+	ln -s /bin/sh /bin/cat /usr/bin/printf /usr/bin/grep /usr/bin/sort /usr/bin/tail "$M"
 	fake id 'echo 1000'
 	fake apt-get 'echo apt-get "$@" >>"$LOG"'
 	fake sudo 'echo sudo "$@" >>"$LOG"'
@@ -41,7 +41,7 @@ tool() {
 @test "what is missing is named and goes through sudo, and only that" {
 	MISSING='libpq-dev gcc'
 	tool -0 "$SUITE_ROOT/tools/setup"
-	[ "$output" = 'setup: installing with apt: gcc libpq-dev ' ]
+	[ "$output" = 'setup: installing with apt: gcc libpq-dev' ]
 	[ "$(cat "$LOG")" = 'sudo sh -s -- --install gcc libpq-dev' ]
 }
 
