@@ -392,7 +392,7 @@ END')
 
 @test "-j runs so many at once, and no more" {
 	local i
-	for i in 1 2 3 4 5 6 7 8; do
+	for _ in 1 2 3 4 5 6 7 8; do
 		submit_sh "mkdir $D/run.\$\$; ls -d $D/run.* | wc -l >>$D/seen; $(wait_for go) rmdir $D/run.\$\$" >/dev/null
 	done
 	start_sh_worker -j 4 --drain
