@@ -391,7 +391,6 @@ END')
 }
 
 @test "-j runs so many at once, and no more" {
-	local i
 	for _ in 1 2 3 4 5 6 7 8; do
 		submit_sh "mkdir $D/run.\$\$; ls -d $D/run.* | wc -l >>$D/seen; $(wait_for go) rmdir $D/run.\$\$" >/dev/null
 	done
