@@ -21,23 +21,31 @@
 
 static const struct opt opts[] = {
 	OPT_ROW_LIST('q', "queue", "QUEUE", CFG, queues, "queue",
-		     "take jobs from this queue; a comma list, and it repeats (default: default)"),
+		     "take jobs from this queue; a comma list, repeats (default: default)"),
 	OPT_ROW_FLAG(0, "all-queues", CFG, all_queues, "take jobs from every queue"),
-	OPT_ROW_INT('j', "jobs", "N", CFG, slots, 1, 1000, "run up to N jobs at once (default: 1)"),
+	OPT_ROW_INT('j', "jobs", "N", CFG, slots, 1, 1000,
+		    "run up to N jobs at once (default: 1)"),
 	OPT_ROW_STR(0, "handlers", "DIR", CFG, handlers, "dir",
 		    "run DIR/KIND for a job of kind KIND; take only kinds that DIR has"),
-	OPT_ROW_FLAG(0, "exec", CFG, exec, "run the job's own command (kind exec), with a clean environment"),
+	OPT_ROW_FLAG(0, "exec", CFG, exec,
+		     "run the job's own command (kind exec), with a clean environment"),
 	OPT_ROW_LIST(0, "allow", "PATTERN", CFG, allow, NULL,
 		     "with --exec, run only commands whose first word matches; repeats"),
 	OPT_ROW_LIST(0, "env", "NAME", CFG, env, NULL,
 		     "with --exec, let commands see this variable of the worker's; repeats"),
-	OPT_ROW_LIST(0, "kinds", "KIND", CFG, kinds, "kind", "take only jobs of these kinds; a comma list, and it repeats"),
-	OPT_ROW_FLAG(0, "drain", CFG, drain, "stop when nothing is ready, and say nothing: for cron"),
+	OPT_ROW_LIST(0, "kinds", "KIND", CFG, kinds, "kind",
+		     "take only jobs of these kinds; a comma list, repeats"),
+	OPT_ROW_FLAG(0, "drain", CFG, drain,
+		     "stop when nothing is ready, and say nothing: for cron"),
 	OPT_ROW_FLAG(0, "once", CFG, once, "run one job, if one is ready, and stop"),
-	OPT_ROW_INT(0, "max-jobs", "N", CFG, max_jobs, 1, INT64_C(1000000000), "stop after N jobs"),
-	OPT_ROW_MS(0, "max-time", "D", CFG, max_time, 1, MS_MAX, "take no more jobs after D, finish those that run, and stop"),
-	OPT_ROW_MS(0, "idle-exit", "D", CFG, idle_exit, 1, MS_MAX, "stop when there has been nothing to do for D"),
-	OPT_ROW_MS(0, "poll", "D", CFG, poll_ms, 10, 3600000, "look for jobs every D while idle (default: 2s)"),
+	OPT_ROW_INT(0, "max-jobs", "N", CFG, max_jobs, 1, INT64_C(1000000000),
+		    "stop after N jobs"),
+	OPT_ROW_MS(0, "max-time", "D", CFG, max_time, 1, MS_MAX,
+		   "take no more jobs after D, finish those that run, and stop"),
+	OPT_ROW_MS(0, "idle-exit", "D", CFG, idle_exit, 1, MS_MAX,
+		   "stop when there has been nothing to do for D"),
+	OPT_ROW_MS(0, "poll", "D", CFG, poll_ms, 10, 3600000,
+		   "look for jobs every D while idle (default: 2s)"),
 	OPT_ROW_MS(0, "lease", "D", CFG, lease_ms, 1000, 3600000,
 		   "after D without a sign of life other workers get the jobs (default: 60s)"),
 	OPT_ROW_MS(0, "grace", "D", CFG, grace_ms, 0, 3600000,
@@ -45,19 +53,22 @@ static const struct opt opts[] = {
 	OPT_ROW_MS(0, "drain-timeout", "D", CFG, drain_timeout, 0, MS_MAX,
 		   "when told to stop, let jobs run on for D (default: 60s)"),
 	OPT_ROW_STR(0, "stop-after", "fail=N|N%", CFG, stop_after, NULL,
-		    "stop with exit status 1 after N failures, or when N% of at least ten jobs failed"),
+		    "stop with status 1 after N failures, or if N% of ten jobs or more failed"),
 	OPT_ROW_STR(0, "permanent", "CODES", CFG, permanent, NULL,
 		    "exit codes after which a job is not tried again (default: 65,78)"),
-	OPT_ROW_FLAG(0, "fail-on-job-failure", CFG, fail_on_failure, "exit with status 1 if a job failed"),
+	OPT_ROW_FLAG(0, "fail-on-job-failure", CFG, fail_on_failure,
+		     "exit with status 1 if a job failed"),
 	OPT_ROW_END
 };
 
 static const struct example examples[] = {
 	{ "jobctl-worker -q mail -j4 -- /usr/local/bin/send-mail {to}",
 	  "run a command for each job of queue mail, four at a time" },
-	{ "jobctl-worker -q index --handlers /usr/lib/jobctl/handlers", "a program per kind of job" },
-	{ "jobctl-worker -q enc -j8 --exec --drain", "run submitted commands until none is ready" },
-	{ "* * * * *  jobctl-worker -q mail --drain --max-time 55s -Q -- /usr/local/bin/send-mail {to}",
+	{ "jobctl-worker -q index --handlers /usr/lib/jobctl/handlers",
+	  "a program per kind of job" },
+	{ "jobctl-worker -q enc -j8 --exec --drain",
+	  "run submitted commands until none is ready" },
+	{ "* * * * *  jobctl-worker -q mail --drain --max-time 55s -Q -- send-mail {to}",
 	  "from cron, every minute" },
 	{ NULL, NULL }
 };
@@ -153,7 +164,7 @@ check(const struct worker_config *cfg, int dashes, int operands)
 	if (cfg->command && !*cfg->command[0])
 		cmd_usage(&cmd, "the command is empty");
 	if (cfg->command && template_has_name(cfg->command[0]))
-		cmd_usage(&cmd, "a job cannot choose the program: no {name} in the command's first word");
+		cmd_usage(&cmd, "a job cannot choose the program: no {name} in the first word");
 	if (cfg->all_queues && cfg->queues.n)
 		cmd_usage(&cmd, "--all-queues and -q exclude each other");
 	if ((cfg->allow.n || cfg->env.n) && !cfg->exec)
@@ -189,7 +200,8 @@ int
 main(int argc, char **argv)
 {
 	static char default_queue[] = "default", exec_kind[] = "exec";
-	static char *default_queues[] = { default_queue, NULL }, *exec_kinds[] = { exec_kind, NULL };
+	static char *default_queues[] = { default_queue, NULL };
+	static char *exec_kinds[] = { exec_kind, NULL };
 	static struct worker w = {
 		.cmd = &cmd,
 		.cfg = { .slots = 1, .max_time = NEVER, .idle_exit = NEVER, .poll_ms = 2000,

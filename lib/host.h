@@ -20,7 +20,7 @@ struct host_process {
 
 void host_self(struct host_process *p);
 
-/* Whether a process of our own host and boot_id is certainly gone, or only waits to be collected. */
+/* Whether a process of our host and boot_id is certainly gone, or waits to be collected. */
 bool host_process_is_dead(int pid, int64_t start);
 
 #endif

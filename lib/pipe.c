@@ -44,7 +44,7 @@ pipe_close(struct pipe *p, const struct err *why)
 
 	pg_close(&old.db);
 	pg_res_free(&old.result);
-	*p = (struct pipe){ .db = PG_INIT, .why = *why };	/* an answer may well look at p */
+	*p = (struct pipe){ .db = PG_INIT, .why = *why };	/* an answer may look at p */
 	while (old.ncalls) {
 		struct pipe_call c = shift(&old);
 
@@ -81,8 +81,8 @@ lost(struct pipe *p)
 }
 
 void
-pipe_call(struct pipe *p, int64_t deadline, const char *sql, const struct pg_val *args, int nargs,
-	  pipe_answer *answer, void *ctx)
+pipe_call(struct pipe *p, int64_t deadline, const char *sql, const struct pg_val *args,
+	  int nargs, pipe_answer *answer, void *ctx)
 {
 	if (!p->db.conn) {
 		answer(ctx, NULL, &p->why);
@@ -110,10 +110,11 @@ pipe_fd(const struct pipe *p, short *events, int64_t *deadline)
 static bool
 good(const PGresult *res)
 {
-	return PQresultStatus(res) == PGRES_TUPLES_OK || PQresultStatus(res) == PGRES_COMMAND_OK;
+	return PQresultStatus(res) == PGRES_TUPLES_OK ||
+	       PQresultStatus(res) == PGRES_COMMAND_OK;
 }
 
-/* A result counts when the sync behind it has come: only that is the commit, and it may fail. */
+/* A result counts once the sync behind it has come: only that commits, and it may fail. */
 static void
 keep(struct pipe *p, PGresult *res)
 {
@@ -137,7 +138,7 @@ answer(struct pipe *p)
 	if (failed)
 		(void)pg_error(p->db.conn, res, &e);
 	if (e.kind == ERR_UNAVAILABLE && strncmp(e.sqlstate, "JC", 2) != 0) {
-		pipe_close(p, &e);	/* not what one of our functions raised: the server's own state */
+		pipe_close(p, &e);	/* not raised by our functions: its own state */
 		return;
 	}
 	c = shift(p);

@@ -26,7 +26,7 @@ struct pipe {
 	struct pg db;
 	struct pipe_call *calls;	/* a ring of those unanswered */
 	size_t first, ncalls, cap;
-	PGresult *result;		/* of the first of them, until it is known to be committed */
+	PGresult *result;		/* of the first of them, until it is committed */
 	struct err why;			/* once closed: the reason */
 };
 #define PIPE_INIT { .db = PG_INIT }
@@ -46,7 +46,7 @@ void pipe_call(struct pipe *p, int64_t deadline, const char *sql, const struct p
 
 /* Descriptor, events and deadline for poll(); -1 when closed. */
 int pipe_fd(const struct pipe *p, short *events, int64_t *deadline);
-/* Send, receive, answer.  Closes itself when the connection is lost or a deadline has passed. */
+/* Send, receive, answer.  Closes itself when the connection is lost or a deadline passes. */
 void pipe_run(struct pipe *p, bool readable);
 
 #endif

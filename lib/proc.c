@@ -63,7 +63,7 @@ raise_descriptor_limit(rlim_t need, struct err *e)
 	if (more.rlim_max < need) {
 		(void)err_set(e, ERR_CONFIG, "%llu open files are allowed and %llu are needed",
 			      (unsigned long long)more.rlim_max, (unsigned long long)need);
-		err_hint(e, "raise the limit (ulimit -Hn, LimitNOFILE=) or run fewer jobs at once");
+		err_hint(e, "raise the limit (ulimit -Hn, LimitNOFILE=) or run fewer at once");
 		return -1;
 	}
 	more.rlim_cur = need;
@@ -79,7 +79,7 @@ proc_init(int descriptors, struct err *e)
 		ignored[s] = disposition(s, NULL, &d) == 0 &&
 			     d.word[0] == (unsigned long)(uintptr_t)SIG_IGN;
 	}
-	signal(SIGCHLD, SIG_DFL);	/* ignored, it would make the kernel throw exit statuses away */
+	signal(SIGCHLD, SIG_DFL);	/* ignored, the kernel would drop exit statuses */
 	if (open_standard_descriptors(e))
 		return -1;
 	return raise_descriptor_limit((rlim_t)descriptors, e);
@@ -229,7 +229,8 @@ birth_error(const struct birth *b, struct err *e)
 	case AT_CWD:
 		return err_sys(e, ERR_NOINPUT, "cannot enter %.500s", b->spec->cwd);
 	case AT_INTERPRETER:
-		(void)err_set(e, ERR_NOINPUT, "cannot run %.500s: the interpreter it names does not exist",
+		(void)err_set(e, ERR_NOINPUT,
+			      "cannot run %.500s: the interpreter it names does not exist",
 			      program);
 		e->sys = b->why;
 		return -1;

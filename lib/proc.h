@@ -25,7 +25,7 @@ struct proc_spec {
 struct proc {
 	pid_t pid;		/* 0: none */
 	int fd;			/* pidfd: readable when the leader has exited */
-	int64_t kill_at;	/* when TERM becomes KILL, and KILL is said again; NEVER while not stopping */
+	int64_t kill_at;	/* when KILL is due, first or again; NEVER while not stopping */
 };
 #define PROC_INIT { .fd = -1, .kill_at = NEVER }
 
@@ -42,7 +42,7 @@ struct proc_end {
  */
 int proc_init(int descriptors, struct err *e) MUSTCHECK;
 
-/* ERR_NOINPUT unless there is an executable file of that name, looked for as proc_spawn() does. */
+/* ERR_NOINPUT unless an executable file has that name; looked for as proc_spawn() does. */
 int proc_find(const char *program, const char *path, struct err *e) MUSTCHECK;
 
 /*
@@ -53,7 +53,7 @@ int proc_find(const char *program, const char *path, struct err *e) MUSTCHECK;
  */
 int proc_spawn(struct proc *p, const struct proc_spec *spec, struct err *e) MUSTCHECK;
 
-/* TERM (and CONT) to the group now, KILL after the grace; with grace 0 KILL at once.  May be said again. */
+/* TERM (and CONT) to the group, KILL after the grace, with 0 at once.  May be said again. */
 void proc_stop(struct proc *p, int64_t grace_ms);
 void proc_tick(struct proc *p);		/* does what kill_at asks for */
 

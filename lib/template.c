@@ -30,14 +30,15 @@ template_has_name(const char *arg)
 }
 
 static int
-fill_one(struct str *out, const char *name, size_t n, const struct json_scan *args, struct err *e)
+fill_one(struct str *out, const char *name, size_t n, const struct json_scan *args,
+	 struct err *e)
 {
 	AUTOFREE char *key = xstrndup(name, n);
 	const struct json_member *m = json_scan_find(args, key);
 
 	if (!m)
-		return err_set(e, ERR_DATA, "the command needs {%.200s}, and the job's args have no "
-			       "such name", key);
+		return err_set(e, ERR_DATA,
+			       "the command needs {%.200s}, and the job's args lack it", key);
 	if (m->type == '"')
 		json_scan_string(out, m->value);
 	else

@@ -13,10 +13,10 @@
 
 enum {
 	PREFETCH_MS = 200, PREFETCH_MAX = 250,
-	PREFETCH_BYTES = 4 << 20,	/* of args */
-	UNWRITTEN_MAX = 1000,		/* ends that wait to be written: then no more jobs */
-	HOLD_MS = 1000,			/* a job that could not start by then goes back */
-	DUE_MIN_MS = 20,		/* schedules elsewhere must not make us spin */
+	PREFETCH_BYTES = 4 << 20, /* of args */
+	UNWRITTEN_MAX = 1000,	  /* ends that wait to be written: then no more jobs */
+	HOLD_MS = 1000,		  /* a job that could not start by then goes back */
+	DUE_MIN_MS = 20,	  /* schedules elsewhere must not make us spin */
 };
 
 static int64_t
@@ -87,7 +87,7 @@ claim_due(const struct worker *w)
 {
 	if (w->claiming)
 		return NEVER;
-	if (w->claim_want)		/* also while draining: what it took is to be given back */
+	if (w->claim_want) /* also while draining: what it took is to be given back */
 		return w->look_at;
 	if (w->draining || wanted(w) <= 0)
 		return NEVER;
@@ -142,7 +142,7 @@ claimed(void *ctx, const PGresult *res, const struct err *e)
 	int n;
 
 	w->claiming = false;
-	if (e) {			/* the token and the number stay: the same claim is said again */
+	if (e) { /* the token and the number stay: the same claim is said again */
 		w->look_at = deadline_in(db_jitter(w->cfg.poll_ms));
 		db_complain(w, "cannot claim jobs", e);
 		return;
@@ -162,7 +162,8 @@ claimed(void *ctx, const PGresult *res, const struct err *e)
 		w->idle_since = NEVER;
 	if (n || w->nruns)
 		return;
-	if ((w->cfg.drain || w->cfg.once) && !w->maintaining)	/* or there may yet be something */
+	/* while maintenance is under way, there may yet be something */
+	if ((w->cfg.drain || w->cfg.once) && !w->maintaining)
 		worker_drain(w, "nothing is ready");
 	if (w->idle_since == NEVER)
 		w->idle_since = now_ms();
@@ -179,7 +180,7 @@ told_idle(void *ctx, const PGresult *res, const struct err *e)
 		return;
 	}
 	ms = pg_get_i64(res, 0, 0);
-	/* One that was due before this and is not taken by the claim behind it cannot be taken now. */
+	/* One that is due already is for the claim behind this, or cannot be taken. */
 	if (ms > 0)
 		w->next_due = deadline_in((ms < DUE_MIN_MS ? DUE_MIN_MS : ms) + 1);
 }
@@ -208,10 +209,11 @@ claim(struct worker *w)
 			  PG_ARGS(pg_uuid(&w->id)), told_idle, w);
 	w->claiming = true;
 	pipe_call(&w->pipe, db_deadline(w),
-		  "SELECT id, project, queue, kind, args, attempt, max_attempts, timeout_ms, checkpoint "
-		  "FROM jobctl.claim($1, $2, $3, $4, $5)",
-		  PG_ARGS(pg_uuid(&w->claim_token), pg_uuid(&w->id), claim_words(&queues, w->queues),
-			  pg_i32((int32_t)w->claim_want), claim_words(&kinds, w->kinds)),
+		  "SELECT id, project, queue, kind, args, attempt, max_attempts, timeout_ms,"
+		  " checkpoint FROM jobctl.claim($1, $2, $3, $4, $5)",
+		  PG_ARGS(pg_uuid(&w->claim_token), pg_uuid(&w->id),
+			  claim_words(&queues, w->queues), pg_i32((int32_t)w->claim_want),
+			  claim_words(&kinds, w->kinds)),
 		  claimed, w);
 	pg_array_free(&queues);
 	pg_array_free(&kinds);

@@ -22,8 +22,9 @@ extern char **environ;
 
 /* Never for a child: secrets, and what concerns the worker's own process. */
 static const char *const withheld[] = {
-	"PGPASSWORD", "NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "LISTEN_FDS", "LISTEN_PID",
-	"LISTEN_FDNAMES", "CREDENTIALS_DIRECTORY", "JOURNAL_STREAM", "INVOCATION_ID",
+	"PGPASSWORD", "NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "LISTEN_FDS",
+	"LISTEN_PID", "LISTEN_FDNAMES", "CREDENTIALS_DIRECTORY", "JOURNAL_STREAM",
+	"INVOCATION_ID",
 };
 
 /* All that an --exec command sees of our environment, besides --env. */
@@ -88,7 +89,8 @@ read_handlers(struct worker *w, struct err *e)
 	size_t n = 0;
 
 	if (!d)
-		return err_sys(e, ERR_NOINPUT, "cannot read the handlers directory %s", w->cfg.handlers);
+		return err_sys(e, ERR_NOINPUT, "cannot read the handlers directory %s",
+			       w->cfg.handlers);
 	while ((f = readdir(d))) {
 		struct stat st;
 
@@ -98,7 +100,8 @@ read_handlers(struct worker *w, struct err *e)
 	}
 	closedir(d);
 	if (!n)
-		return err_set(e, ERR_NOINPUT, "the handlers directory %s holds no executable file",
+		return err_set(e, ERR_NOINPUT,
+			       "the handlers directory %s holds no executable file",
 			       w->cfg.handlers);
 	return 0;
 }
@@ -118,7 +121,7 @@ bool
 command_is_permanent(const struct worker *w, int code)
 {
 	for (const char *p = w->cfg.permanent; *p; p += strcspn(p, ","), p += *p == ',')
-		if (atoi(p) == code)
+		if (strtol(p, NULL, 10) == code)
 			return true;
 	return false;
 }
@@ -127,7 +130,9 @@ command_is_permanent(const struct worker *w, int code)
 static int
 read_args(const struct run *r, struct json_scan *args, struct err *e)
 {
-	return json_scan_object(args, r->args, strlen(r->args), e) ? err_ctx(e, "the job's args") : 0;
+	if (json_scan_object(args, r->args, strlen(r->args), e))
+		return err_ctx(e, "the job's args");
+	return 0;
 }
 
 static int
@@ -255,7 +260,8 @@ inherit(char **ours, const struct json_scan *env, struct command *c, size_t *n)
 }
 
 static int
-from_job(const struct worker *w, const struct run *r, struct command *c, size_t *nenv, struct err *e)
+from_job(const struct worker *w, const struct run *r, struct command *c, size_t *nenv,
+	 struct err *e)
 {
 	static struct json_scan args, env;
 	const struct json_member *m;
@@ -263,7 +269,8 @@ from_job(const struct worker *w, const struct run *r, struct command *c, size_t 
 	if (read_args(r, &args, e) || read_argv(&args, c, e) || read_cwd(&args, c, e))
 		return -1;
 	if (!allowed(w, c->argv[0]))
-		return err_set(e, ERR_DATA, "%.200s is not among the commands this worker allows",
+		return err_set(e, ERR_DATA,
+			       "%.200s is not among the commands this worker allows",
 			       c->argv[0]);
 	c->null_stdin = true;
 	m = json_scan_find(&args, "env");
@@ -297,7 +304,8 @@ push_job_environment(const struct run *r, char ***v, size_t *n)
 		char when[40];
 
 		clock_gettime(CLOCK_REALTIME, &now);
-		time_rfc3339((int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000 + r->timeout_ms * 1000,
+		time_rfc3339((int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000 +
+				     r->timeout_ms * 1000,
 			     when);
 		push(v, n, xasprintf("JOBCTL_DEADLINE=%s", when));
 	}

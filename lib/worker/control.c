@@ -163,8 +163,9 @@ one_line(struct run *r)
 		r->report.fresh = true;
 		run_flush_soon(r);
 	} else if (r->bad_lines++ == 0) {
-		log_line(LOG_LEVEL_WARNING, "a line on the control descriptor is not understood",
-			 "id", uuid_str(&r->id).z, "kind", r->kind, NULL);
+		log_line(LOG_LEVEL_WARNING,
+			 "a line on the control descriptor is not understood", "id",
+			 uuid_str(&r->id).z, "kind", r->kind, NULL);
 	}
 	str_reset(&r->line);
 }
@@ -192,7 +193,7 @@ control_read(struct run *r)
 	return got > 0;
 }
 
-/* No waiting for more, and an end to what comes: a descendant may hold it open and go on writing. */
+/* Wait for no more, and take no more than a pipe holds: a descendant may go on writing. */
 void
 control_end(struct run *r)
 {
@@ -205,8 +206,9 @@ control_end(struct run *r)
 		one_line(r);
 	if (r->bad_lines > 1) {
 		snprintf(bad, sizeof bad, "%" PRId64, r->bad_lines);
-		log_line(LOG_LEVEL_WARNING, "lines on the control descriptor were not understood",
-			 "id", uuid_str(&r->id).z, "lines", bad, NULL);
+		log_line(LOG_LEVEL_WARNING,
+			 "lines on the control descriptor were not understood", "id",
+			 uuid_str(&r->id).z, "lines", bad, NULL);
 	}
 	r->bad_lines = 0;
 }

@@ -51,7 +51,8 @@ fatal(struct worker *w, const struct err *e)
 	struct err copy = *e;
 
 	if (e->kind == ERR_SCHEMA && strncmp(e->sqlstate, "JC", 2) != 0) {
-		(void)err_set(&copy, ERR_SCHEMA, "the jobctl schema is missing or incomplete: %s", e->msg);
+		(void)err_set(&copy, ERR_SCHEMA,
+			      "the jobctl schema is missing or incomplete: %s", e->msg);
 		err_hint(&copy, "run: jobctl-migrate up");
 	} else if (e->kind == ERR_NOPERM) {
 		err_hint(&copy, "the database role must be a member of jobctl_worker");
@@ -63,7 +64,8 @@ void
 db_complain(struct worker *w, const char *what, const struct err *e)
 {
 	if (!strcmp(e->sqlstate, "JC069")) {
-		log_line(LOG_LEVEL_WARNING, "the database has given this worker up; registering again", NULL);
+		log_line(LOG_LEVEL_WARNING,
+			 "the database has given this worker up; registering again", NULL);
 		w->registered = false;
 	} else if (e->kind == ERR_SCHEMA || e->kind == ERR_NOPERM) {
 		fatal(w, e);
@@ -90,10 +92,11 @@ beaten(void *ctx, const PGresult *res, const struct err *e)
 		struct run *r = db_find(w, PQgetvalue(res, i, 0), PQgetvalue(res, i, 1));
 		bool cancel = !strcmp(PQgetvalue(res, i, 2), "cancel");
 
-		if (!r || r->state >= RUN_ENDED)	/* what became of those, their end will say */
+		if (!r || r->state >= RUN_ENDED) /* what became of those, their end will say */
 			continue;
 		if (cancel && r->stop < STOP_CANCEL)
-			log_line(LOG_LEVEL_INFO, "cancelling", "id", PQgetvalue(res, i, 0), NULL);
+			log_line(LOG_LEVEL_INFO, "cancelling", "id", PQgetvalue(res, i, 0),
+				 NULL);
 		run_stop(w, r, cancel ? STOP_CANCEL : STOP_SUPERSEDED);
 	}
 }
@@ -111,7 +114,8 @@ beat(struct worker *w)
 	w->beating = true;
 	w->asked_at = now_ms();
 	w->beat_at = deadline_in(db_jitter(w->beat_ms));
-	pipe_call(&w->pipe, db_deadline(w), "SELECT id, token, what FROM jobctl.heartbeat($1, $2, $3)",
+	pipe_call(&w->pipe, db_deadline(w),
+		  "SELECT id, token, what FROM jobctl.heartbeat($1, $2, $3)",
 		  PG_ARGS(pg_uuid(&w->id), pg_array(&ids, pg_uuid(&w->id)),
 			  pg_array(&tokens, pg_uuid(&w->id))),
 		  beaten, w);
@@ -125,8 +129,8 @@ gave_back(const PGresult *res)
 {
 	if (!res || pg_get_i64(res, 0, 0) == 0)
 		return false;
-	log_line(LOG_LEVEL_WARNING, "gave back jobs of dead workers", "jobs", PQgetvalue(res, 0, 0),
-		 NULL);
+	log_line(LOG_LEVEL_WARNING, "gave back jobs of dead workers", "jobs",
+		 PQgetvalue(res, 0, 0), NULL);
 	return true;
 }
 
@@ -171,7 +175,8 @@ found_neighbours(void *ctx, const PGresult *res, const struct err *e)
 			pg_array_add(&dead, pg_uuid(&id));
 	if (dead.n)
 		pipe_call(&w->pipe, db_deadline(w), "SELECT count(*) FROM jobctl.reap($1, $2)",
-			  PG_ARGS(pg_array(&dead, pg_uuid(&w->id)), pg_text("the process is gone")),
+			  PG_ARGS(pg_array(&dead, pg_uuid(&w->id)),
+				  pg_text("the process is gone")),
 			  reaped_neighbours, w);
 	else
 		maintenance_is_over(w, NULL);
@@ -186,7 +191,8 @@ maintain(struct worker *w)
 	host_self(&self);
 	w->maintaining = true;
 	w->maintain_at = deadline_in(db_jitter(MAINTAIN_MS));
-	pipe_call(&w->pipe, db_deadline(w), "SELECT jobctl.maintain()", PG_NOARGS, maintained, w);
+	pipe_call(&w->pipe, db_deadline(w), "SELECT jobctl.maintain()", PG_NOARGS, maintained,
+		  w);
 	pipe_call(&w->pipe, db_deadline(w),
 		  "SELECT worker_id, pid, pid_start FROM jobctl.workers "
 		  "WHERE host = $1 AND boot_id = $2 AND worker_id <> $3",
@@ -408,7 +414,7 @@ db_turn(struct worker *w)
 		beat(w);
 	ends_turn(w);
 	if (!w->maintaining && now >= w->maintain_at)
-		maintain(w);		/* before the claim, which then finds what it gave back */
+		maintain(w); /* before the claim, which then finds what it gave back */
 	if (now >= claim_due(w))
 		claim(w);
 	pipe_run(&w->pipe, false);	/* off with it now, not after the next poll() */

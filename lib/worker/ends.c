@@ -14,11 +14,11 @@
 #include "worker.h"
 
 enum {
-	BATCH = 500,			/* ends written by one call */
-	OUTPUT_BYTES = 1 << 17,		/* output written by one call, more or less */
-	OUTPUT_CALLS = 4,		/* unanswered */
-	AGAIN_MS = 100, AGAIN_MAX_MS = 10000,	/* before an end that was refused is said again */
-	LINGER_MS = 20, ENOUGH = 50,	/* while short jobs follow one another: a batch is worth this wait */
+	BATCH = 500,		/* ends written by one call */
+	OUTPUT_BYTES = 1 << 17, /* output written by one call, more or less */
+	OUTPUT_CALLS = 4,	/* unanswered */
+	AGAIN_MS = 100, AGAIN_MAX_MS = 10000,	/* before a refused end is said again */
+	LINGER_MS = 20, ENOUGH = 50,	/* a batch of short jobs is worth this wait */
 };
 
 static void
@@ -119,9 +119,11 @@ send_reports(struct worker *w, struct run *const *runs, size_t nruns)
 		pipe_call(&w->pipe, db_deadline(w),
 			  "SELECT jobctl.report($1, $2, $3, $4, $5, $6, $7, $8)",
 			  PG_ARGS(pg_uuid(&w->id), pg_array(&ids, pg_uuid(&w->id)),
-				  pg_array(&tokens, pg_uuid(&w->id)), pg_array(&done, pg_i64(0)),
-				  pg_array(&total, pg_i64(0)), pg_array(&messages, pg_text("")),
-				  pg_array(&stats, pg_json("")), pg_array(&checkpoints, pg_json(""))),
+				  pg_array(&tokens, pg_uuid(&w->id)),
+				  pg_array(&done, pg_i64(0)), pg_array(&total, pg_i64(0)),
+				  pg_array(&messages, pg_text("")),
+				  pg_array(&stats, pg_json("")),
+				  pg_array(&checkpoints, pg_json(""))),
 			  reported, w);
 	pg_array_free(&ids);
 	pg_array_free(&tokens);
@@ -181,12 +183,12 @@ log_end(const struct run *r, const char *status)
 			 uuid_str(&r->id).z, "error", r->error, NULL);
 		return;
 	}
-	if (!*status)			/* it had been accepted already, and the answer was lost */
+	if (!*status) /* it had been accepted already, and the answer was lost */
 		status = "ended";
 	snprintf(ms, sizeof ms, "%" PRId64 "ms", r->ran_ms);
-	log_line(LOG_LEVEL_INFO, strcmp(status, "pending") ? status : "will be tried again", "id",
-		 uuid_str(&r->id).z, "kind", r->kind, "outcome", r->outcome, "error", r->error,
-		 "after", ms, NULL);
+	log_line(LOG_LEVEL_INFO, strcmp(status, "pending") ? status : "will be tried again",
+		 "id", uuid_str(&r->id).z, "kind", r->kind, "outcome", r->outcome, "error",
+		 r->error, "after", ms, NULL);
 }
 
 static bool
@@ -206,7 +208,7 @@ settled(struct worker *w, const PGresult *res, int row)
 
 	if (!r || r->state != RUN_WRITING)
 		return;
-	if (!strcmp(verdict, "busy")) {		/* somebody's transaction holds the row, its report too */
+	if (!strcmp(verdict, "busy")) {	/* somebody holds the row: say it again */
 		r->state = RUN_ENDED;
 		r->retry_at = deadline_in(AGAIN_MS);
 		r->report.fresh = has_report(r);
@@ -225,8 +227,8 @@ drop_result(struct run *r, const struct err *e)
 	if (!r->report.result)
 		return;
 	free_p(&r->report.result);
-	log_line(LOG_LEVEL_WARNING, "a job's result was refused", "id", uuid_str(&r->id).z, "error",
-		 e->msg, NULL);
+	log_line(LOG_LEVEL_WARNING, "a job's result was refused", "id", uuid_str(&r->id).z,
+		 "error", e->msg, NULL);
 }
 
 /*
@@ -304,10 +306,11 @@ finish(struct worker *w, struct run *const *v, size_t n)
 		  "SELECT id, token, verdict, status "
 		  "FROM jobctl.finish($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
 		  PG_ARGS(pg_uuid(&w->id), pg_array(&x.id, pg_uuid(&w->id)),
-			  pg_array(&x.token, pg_uuid(&w->id)), pg_array(&x.outcome, pg_text("")),
-			  pg_array(&x.code, pg_i32(0)), pg_array(&x.signal, pg_i32(0)),
-			  pg_array(&x.error, pg_text("")), pg_array(&x.result, pg_json("")),
-			  pg_array(&x.cpu, pg_double(0)), pg_array(&x.rss, pg_i64(0))),
+			  pg_array(&x.token, pg_uuid(&w->id)),
+			  pg_array(&x.outcome, pg_text("")), pg_array(&x.code, pg_i32(0)),
+			  pg_array(&x.signal, pg_i32(0)), pg_array(&x.error, pg_text("")),
+			  pg_array(&x.result, pg_json("")), pg_array(&x.cpu, pg_double(0)),
+			  pg_array(&x.rss, pg_i64(0))),
 		  answered, w);
 	pg_array_free(&x.id);
 	pg_array_free(&x.token);
@@ -408,7 +411,7 @@ write_ends(struct worker *w)
 	else
 		give_back(w, v, n);
 	if (!w->claim_want)
-		w->look_at = 0;		/* room, jobs that waited for these: see what there is now */
+		w->look_at = 0; /* room, jobs that waited for these: see what there is now */
 }
 
 void

@@ -17,10 +17,11 @@
 #include "worker.h"
 
 enum {
-	FIXED = 2, PER_RUN = 4,		/* descriptors: signals and database; exit, out, err, control */
-	SPARE = 64,			/* for everything else */
-	START_MS = 50,			/* spent on starting jobs before the rest has its turn */
-	HELD_BYTES = 1 << 19, HELD_BYTES_PER_SLOT = 1 << 14,	/* of output, until it is stored */
+	FIXED = 2,		/* descriptors: signals and database */
+	PER_RUN = 4,		/* exit, out, err, control */
+	SPARE = 64,		/* for everything else */
+	START_MS = 50,		/* spent on starting jobs before the rest has its turn */
+	HELD_BYTES = 1 << 19, HELD_BYTES_PER_SLOT = 1 << 14,	/* of unstored output */
 };
 
 void
@@ -91,7 +92,8 @@ open_signals(struct err *e)
 
 	sigemptyset(&set);
 	for (size_t i = 0; i < NELEM(ours); i++)
-		if (ours[i] == SIGTERM || sigaction(ours[i], NULL, &sa) || sa.sa_handler != SIG_IGN)
+		if (ours[i] == SIGTERM || sigaction(ours[i], NULL, &sa) ||
+		    sa.sa_handler != SIG_IGN)
 			sigaddset(&set, ours[i]);
 	sigprocmask(SIG_SETMASK, &set, NULL);
 	fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
@@ -144,7 +146,8 @@ too_many_failures(const struct worker *w)
 	n = strtol(w->cfg.stop_after + strlen("fail="), &end, 10);
 	if (*end != '%')
 		return w->failed >= n;
-	return w->completed + w->failed >= 10 && w->failed * 100 >= n * (w->completed + w->failed);
+	return w->completed + w->failed >= 10 &&
+	       w->failed * 100 >= n * (w->completed + w->failed);
 }
 
 /* When to stop waiting for a database that is away, with the ends that it has not got. */
@@ -166,7 +169,8 @@ give_up(struct worker *w)
 		return;
 	}
 	(void)err_set(&e, ERR_UNAVAILABLE,
-		      "the database has been away for longer than the lease, and is not told how %zu job%s ended",
+		      "the database has been away for longer than the lease, and is not told "
+		      "how %zu job%s ended",
 		      w->nruns, w->nruns == 1 ? "" : "s");
 	err_hint(&e, "other workers will run them again");
 	worker_fatal(w, &e);
@@ -186,7 +190,8 @@ check_limits(struct worker *w)
 		worker_drain(w, "idle");
 	if (too_many_failures(w) && !w->draining) {
 		w->status = 1;
-		log_line(LOG_LEVEL_ERROR, "too many jobs failed", "stop-after", w->cfg.stop_after, NULL);
+		log_line(LOG_LEVEL_ERROR, "too many jobs failed", "stop-after",
+			 w->cfg.stop_after, NULL);
 		worker_drain(w, "too many failures");
 	}
 	if (w->signals == 1 && now >= w->drain_until) {
@@ -214,7 +219,8 @@ tick_runs(struct worker *w)
 	int64_t now = now_ms();
 
 	if (now >= w->fence_at && needs_lease(w)) {
-		log_line(LOG_LEVEL_ERROR, "the lease could not be renewed in time; stopping what runs", NULL);
+		log_line(LOG_LEVEL_ERROR,
+			 "the lease could not be renewed in time; stopping what runs", NULL);
 		kill_all(w, STOP_FENCED);
 	}
 	for (size_t i = w->nruns; i-- > 0;) {

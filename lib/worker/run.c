@@ -30,7 +30,8 @@ run_new(struct worker *w)
 
 	*r = (struct run){
 		.proc = PROC_INIT, .out = -1, .err = -1, .control = -1, .spool = SPOOL_INIT,
-		.line = STR(CONTROL_LINE), .report = REPORT_INIT, .expires = NEVER, .flush_at = NEVER,
+		.line = STR(CONTROL_LINE), .report = REPORT_INIT, .expires = NEVER,
+		.flush_at = NEVER,
 	};
 	w->runs = xreallocarray(w->runs, w->nruns + 1, sizeof *w->runs);
 	w->runs[w->nruns++] = r;
@@ -148,7 +149,7 @@ pipe_from_child(int *ours, int *theirs, struct err *e)
 
 	if (pipe2(fds, O_CLOEXEC))
 		return err_sys(e, ERR_OS, "cannot make a pipe");
-	fcntl(fds[0], F_SETFL, O_NONBLOCK);	/* our end only: the child expects to block */
+	fcntl(fds[0], F_SETFL, O_NONBLOCK); /* our end only: the child expects to block */
 	*ours = fds[0];
 	*theirs = fds[1];
 	return 0;
@@ -276,7 +277,7 @@ run_read(struct run *r, int stream, int *fd)
 	return n > 0;
 }
 
-/* What is in the pipe, and no waiting for more: a descendant may hold it open and go on writing. */
+/* Wait for no more, and take no more than a pipe holds: a descendant may go on writing. */
 static void
 read_rest(struct run *r, int stream, int *fd)
 {
@@ -320,8 +321,8 @@ exit_error(struct run *r, const char *outcome)
 	}
 	if (r->end.signal) {
 		name = sigabbrev_np(r->end.signal);
-		return xasprintf("killed by signal %d (%s)%s%s", r->end.signal, name ? name : "?",
-				 *said ? ": " : "", said);
+		return xasprintf("killed by signal %d (%s)%s%s", r->end.signal,
+				 name ? name : "?", *said ? ": " : "", said);
 	}
 	return *said ? xstrdup(said) : xasprintf("exited with status %d", r->end.exit_code);
 }
@@ -343,7 +344,7 @@ run_exited(struct worker *w, struct run *r)
 
 	r->ran_ms = now_ms() - r->started;
 	if (proc_collect(&r->proc, &r->end, &e)) {
-		worker_fatal(w, &e);	/* cannot be: the child is ours and nobody else waits */
+		worker_fatal(w, &e); /* cannot be: the child is ours and nobody else waits */
 		return;
 	}
 	control_end(r);

@@ -48,7 +48,7 @@ struct worker_config {
 	const char *stop_after;		/* "fail=N" or "fail=N%" */
 	const char *permanent;		/* exit codes, comma list */
 	bool fail_on_failure;
-	char *const *command;		/* NULL-terminated; NULL with --handlers or --exec */
+	char *const *command;		/* NULL-terminated; or NULL: --handlers, --exec */
 };
 
 enum run_state {
@@ -58,7 +58,8 @@ enum run_state {
 	RUN_WRITING,		/* the call is on its way */
 };
 
-enum run_stop {			/* why we stop a command; a later one of more weight replaces */
+/* Why we stop a command; one further down outweighs. */
+enum run_stop {
 	STOP_NONE, STOP_TIMEOUT, STOP_CANCEL, STOP_INTERRUPT, STOP_FENCED, STOP_SUPERSEDED
 };
 
@@ -143,7 +144,8 @@ struct worker {
 /* loop.c */
 int worker_run(struct worker *w);	/* until it is over; the exit status */
 void worker_drain(struct worker *w, const char *why);
-void worker_fatal(struct worker *w, const struct err *e);	/* stop everything with its exit status */
+/* Stop everything; the error's kind is the exit status. */
+void worker_fatal(struct worker *w, const struct err *e);
 
 /* db.c */
 void db_turn(struct worker *w);		/* everything that is due; called once a turn */
@@ -162,24 +164,28 @@ int64_t claim_due(const struct worker *w);
 void claim(struct worker *w);
 int64_t claim_held_until(const struct worker *w);
 void claim_tick(struct worker *w);	/* gives back what has been held too long */
-struct pg_val claim_words(struct pg_array *a, char *const *words);	/* text[]; NULL is SQL NULL */
+/* A list of words as text[]; NULL is SQL NULL. */
+struct pg_val claim_words(struct pg_array *a, char *const *words);
 
 /* ends.c */
 int64_t ends_due(const struct worker *w);
 void ends_turn(struct worker *w);
-void ends_lost(struct worker *w);	/* the connection: what is unanswered is to be said again */
+/* The connection is lost: what is unanswered is to be said again. */
+void ends_lost(struct worker *w);
 
 /* run.c */
 struct run *run_new(struct worker *w);
 void run_start(struct worker *w, struct run *r);
 void run_stop(struct worker *w, struct run *r, enum run_stop why);
-bool run_read(struct run *r, int stream, int *fd);	/* from stream 1 or 2; false if it had nothing */
+/* Stream 1 or 2 has something; false if it had nothing. */
+bool run_read(struct run *r, int stream, int *fd);
 void run_exited(struct worker *w, struct run *r);
 void run_forget(struct worker *w, struct run *r);	/* out of runs[], freed */
 void run_flush_soon(struct run *r);
 
 /* control.c */
-bool control_read(struct run *r);	/* the channel has something; false if it had nothing */
+/* The channel has something; false if it had nothing. */
+bool control_read(struct run *r);
 void control_end(struct run *r);	/* what is in it now is all there will be */
 void report_free(struct report *p);
 
@@ -192,7 +198,8 @@ struct command {
 };
 int command_init(struct worker *w, struct err *e) MUSTCHECK;	/* kinds and environments */
 /* What to run for a job; ERR_DATA if its args do not fit. */
-int command_make(struct worker *w, const struct run *r, struct command *c, struct err *e) MUSTCHECK;
+int command_make(struct worker *w, const struct run *r, struct command *c,
+		 struct err *e) MUSTCHECK;
 void command_free(struct command *c);
 bool command_is_permanent(const struct worker *w, int exit_code);
 

@@ -76,11 +76,13 @@ values(void)
 	value("\x1b[31m", "\\x1b[31m", "a terminal's escape is shown");
 	value("x \x1b[31m", "\"x \\u001b[31m\"", "in quotes too");
 	value("x \xc2\x9b" "31m", "\"x \\u009b31m\"", "so is the one-character form");
-	value("x \xe2\x80\xae" "abc", "\"x \\u202eabc\"", "and what turns text around");
+	value((char[]){ 'x', ' ', (char)0xe2, (char)0x80, (char)0xae, 'y', 0 }, "\"x \\u202ey\"",
+	      "and what turns text around");
 	value("bad\xff", "\"bad\xef\xbf\xbd\"", "what is not UTF-8 becomes U+FFFD");
 	value("\xe2\x82\xac", "\xe2\x82\xac", "other text is itself");
 	log_line(LOG_LEVEL_INFO, "two words", "a", "1", "none", NULL, "b", "2", NULL);
-	is_str(line(), "level=info msg=\"two words\" a=1 b=2\n", "a pair without a value is left out");
+	is_str(line(), "level=info msg=\"two words\" a=1 b=2\n",
+	       "a pair without a value is left out");
 }
 
 static void
@@ -132,13 +134,14 @@ no_reader(void)
 
 	for (int i = 0; i < 5000; i++)
 		log_line(LOG_LEVEL_INFO, "a line that nobody reads for now", NULL);
-	ok(now_ms() - begin < 5000, "a full pipe does not hold us up (%d ms)", (int)(now_ms() - begin));
+	ok(now_ms() - begin < 5000, "a full pipe does not hold us up (%d ms)",
+	   (int)(now_ms() - begin));
 	got = lines_in(said());
 	ok(got > 100 && got < 5000, "what fits is there: %zu lines", got);
 	log_line(LOG_LEVEL_INFO, "and on", NULL);
 	p = strstr(said(), "lines=");
 	if (p)
-		dropped = (size_t)atol(p + 6);
+		dropped = (size_t)strtol(p + 6, NULL, 10);
 	is_int(got + dropped, 5000, "the rest is counted");
 	log_line(LOG_LEVEL_INFO, "and on", NULL);
 	is_str(line(), "level=info msg=\"and on\"\n", "once");
@@ -174,7 +177,8 @@ journal(bool ours)
 	}
 	waitpid(pid, NULL, 0);
 	if (ours)
-		is_str(said(), "<4>level=warning msg=m\n<3>level=error msg=m\n<6>level=info msg=m\n",
+		is_str(said(),
+		       "<4>level=warning msg=m\n<3>level=error msg=m\n<6>level=info msg=m\n",
 		       "the journal gets priorities and no times");
 	else
 		ok(!strncmp(said(), "time=", 5), "a stderr that is not the journal does not");

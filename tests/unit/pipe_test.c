@@ -84,7 +84,8 @@ ordered(void)
 	say("SELECT 1/0", &f[1]);
 	say("CREATE TEMPORARY TABLE t (n int UNIQUE DEFERRABLE INITIALLY DEFERRED)", &f[2]);
 	say("INSERT INTO t VALUES (1)", &f[3]);
-	pipe_call(&pipe_, deadline_in(LONG_MS), "SELECT n + $1 FROM t", PG_ARGS(pg_i64(41)), note, &f[4]);
+	pipe_call(&pipe_, deadline_in(LONG_MS), "SELECT n + $1 FROM t", PG_ARGS(pg_i64(41)),
+		  note, &f[4]);
 	run();
 	ok(f[0].answers == 1 && f[0].value == 1, "a call is answered");
 	ok(f[1].failures == 1 && f[1].e.kind == ERR_DATA, "an error is an answer");
@@ -93,7 +94,8 @@ ordered(void)
 	is_int(f[4].value, 42, "a call sees what was committed before it");
 	ok(f[0].order < f[1].order && f[1].order < f[2].order && f[3].order < f[4].order,
 	   "answers come in order");
-	is_int(f[1].answers + f[0].failures + f[4].failures, 0, "one error is one call's error");
+	is_int(f[1].answers + f[0].failures + f[4].failures, 0,
+	       "one error is one call's error");
 }
 
 /* The row comes before the commit, and the commit fails. */
@@ -115,9 +117,11 @@ raised(void)
 {
 	struct fate f = { 0 };
 
-	say("DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = 'JC069', MESSAGE = 'given up'; END $$", &f);
+	say("DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = 'JC069', MESSAGE = 'given up'; END $$",
+	    &f);
 	run();
-	ok(f.failures == 1 && f.e.kind == ERR_UNAVAILABLE, "what a function raises has its kind");
+	ok(f.failures == 1 && f.e.kind == ERR_UNAVAILABLE,
+	   "what a function raises has its kind");
 	ok(pipe_is_open(&pipe_), "and is not the server's state");
 }
 
@@ -131,8 +135,8 @@ large(void)
 	memset(text, 'x', 1000000);
 	text[1000000] = '\0';
 	for (size_t i = 0; i < NELEM(f); i++)
-		pipe_call(&pipe_, deadline_in(LONG_MS), "SELECT $1 || $1", PG_ARGS(pg_text(text)), note,
-			  &f[i]);
+		pipe_call(&pipe_, deadline_in(LONG_MS), "SELECT $1 || $1",
+			  PG_ARGS(pg_text(text)), note, &f[i]);
 	run();
 	for (size_t i = 0; i < NELEM(f); i++)
 		bytes += f[i].bytes;
@@ -179,7 +183,8 @@ terminated(void)
 
 	connect_pipe();
 	for (size_t i = 0; i < NELEM(f); i++)
-		say(i == 50 ? "SELECT pg_terminate_backend(pg_backend_pid())" : "SELECT 1", &f[i]);
+		say(i == 50 ? "SELECT pg_terminate_backend(pg_backend_pid())" : "SELECT 1",
+		    &f[i]);
 	run();
 	for (size_t i = 0; i < NELEM(f); i++) {
 		good += f[i].answers;
@@ -202,7 +207,8 @@ read_only(void)
 	say("CREATE TABLE pipe_test_never (n int)", &f[1]);
 	say("SELECT 1", &f[2]);
 	run();
-	ok(f[1].failures == 1 && f[1].e.kind == ERR_UNAVAILABLE, "a server that cannot write is no server");
+	ok(f[1].failures == 1 && f[1].e.kind == ERR_UNAVAILABLE,
+	   "a server that cannot write is no server");
 	ok(f[2].failures == 1 && !pipe_is_open(&pipe_), "and is left");
 }
 
@@ -217,12 +223,14 @@ closed(void)
 	for (size_t i = 0; i < NELEM(f); i++)
 		say("SELECT 1", &f[i]);
 	pipe_close(&pipe_, &why);
-	ok(f[0].failures == 1 && f[2].failures == 1, "who closes the pipe tells those who wait");
+	ok(f[0].failures == 1 && f[2].failures == 1,
+	   "who closes the pipe tells those who wait");
 	is_str(f[0].e.msg, "enough", "and why");
 	pipe_close(&pipe_, &why);
 	is_int(f[0].failures, 1, "once");
 	pipe_run(&pipe_, true);
-	is_int(pipe_fd(&pipe_, &(short){ 0 }, &(int64_t){ 0 }), -1, "a closed pipe has no descriptor");
+	is_int(pipe_fd(&pipe_, &(short){0}, &(int64_t){0}), -1,
+	       "a closed pipe has no descriptor");
 }
 
 int

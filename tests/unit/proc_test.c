@@ -42,8 +42,14 @@ start(struct started *s, char *const *argv, const char *cwd, struct err *e)
 
 	if (pipe2(out, O_CLOEXEC) || pipe2(control, O_CLOEXEC))
 		tap_bail("pipe");
-	spec = (struct proc_spec){ .argv = argv, .envp = environ, .path = getenv("PATH"), .cwd = cwd,
-				   .in = in, .out = out[1], .err = out[1], .control = control[1] };
+	spec = (struct proc_spec){.argv = argv,
+				  .envp = environ,
+				  .path = getenv("PATH"),
+				  .cwd = cwd,
+				  .in = in,
+				  .out = out[1],
+				  .err = out[1],
+				  .control = control[1]};
 	s->p = (struct proc)PROC_INIT;
 	s->out = out[0];
 	s->control = control[0];
@@ -144,11 +150,13 @@ static void
 clean(void)
 {
 	char *const argv[] = { (char[]){ "cat" }, (char[]){ "/proc/self/status" }, NULL };
-	AUTOSTR status = STR(STR_ANY), fds = STR(STR_ANY), ids = STR(STR_ANY), limit = STR(STR_ANY);
+	AUTOSTR status = STR(STR_ANY), fds = STR(STR_ANY), ids = STR(STR_ANY),
+		limit = STR(STR_ANY);
 	int leak = open("/dev/null", O_RDONLY);	/* not close-on-exec */
 	struct started s;
 	struct err e;
-	pid_t pid, a = 0, b = 0, c = 0;
+	AUTOFREE char *same = NULL;
+	pid_t pid;
 
 	if (start(&s, argv, NULL, &e))
 		tap_bail(e.msg);
@@ -162,20 +170,20 @@ clean(void)
 	start_sh(&s, "cut -d' ' -f1,5,6 /proc/$$/stat");
 	pid = s.p.pid;
 	finish(&s, &ids);
-	if (sscanf(ids.buf, "%d %d %d", &a, &b, &c) != 3)
-		tap_bail("stat");
-	ok(a == pid && b == pid && c == pid, "a session and a group of its own");
+	same = xasprintf("%d %d %d\n", (int)pid, (int)pid, (int)pid);
+	is_str(ids.buf, same, "a session and a group of its own");
 	start_sh(&s, "ulimit -Sn");
 	finish(&s, &limit);
-	is_str(limit.buf, "256\n", "the limit on open files is what it was before we raised it");
+	is_str(limit.buf, "256\n",
+	       "the limit on open files is what it was before we raised it");
 	close(leak);
 }
 
 static void
 descriptors(void)
 {
-	char *const argv[] = { (char[]){ "sh" }, (char[]){ "-c" },
-			       (char[]){ "cat; echo out; echo err >&2; echo control >&3" }, NULL };
+	char *const argv[] = {(char[]){"sh"}, (char[]){"-c"},
+			      (char[]){"cat; echo out; echo err >&2; echo control >&3"}, NULL};
 	int in[2], out[2], err[2], control[2], at[4];
 	struct proc_spec spec = { .argv = argv, .envp = environ, .path = getenv("PATH") };
 	struct proc p = PROC_INIT;
@@ -186,7 +194,8 @@ descriptors(void)
 	int status;
 
 	if (pid == 0) {		/* here 0 to 3 are the very pipes, in the worst order */
-		if (pipe(in) || pipe(out) || pipe(err) || pipe(control) || write(in[1], "in ", 3) != 3)
+		if (pipe(in) || pipe(out) || pipe(err) || pipe(control) ||
+		    write(in[1], "in ", 3) != 3)
 			_exit(10);
 		close(in[1]);
 		at[0] = fcntl(in[0], F_DUPFD, 20);
@@ -198,7 +207,8 @@ descriptors(void)
 		dup2(at[2], 0);
 		dup2(at[3], 1);
 		spec.in = 3, spec.out = 2, spec.err = 0, spec.control = 1;
-		if (proc_spawn(&p, &spec, &e) || poll(&(struct pollfd){ p.fd, POLLIN, 0 }, 1, LONG_MS) != 1 ||
+		if (proc_spawn(&p, &spec, &e) ||
+		    poll(&(struct pollfd){p.fd, POLLIN, 0}, 1, LONG_MS) != 1 ||
 		    proc_collect(&p, &end, &e) || end.exit_code)
 			_exit(11);
 		if (read(out[0], buf, sizeof buf) != 7 || memcmp(buf, "in out\n", 7) != 0)
@@ -219,8 +229,8 @@ make_file(const char *name, const char *text, mode_t mode)
 	AUTOFREE char *path = xasprintf("%s/%s", dir, name);
 	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 
-	if (fd < 0 || write(fd, text, strlen(text)) != (ssize_t)strlen(text) || fchmod(fd, mode) ||
-	    close(fd))
+	if (fd < 0 || write(fd, text, strlen(text)) != (ssize_t)strlen(text) ||
+	    fchmod(fd, mode) || close(fd))
 		tap_bail("cannot make a file");
 }
 
@@ -238,7 +248,8 @@ cannot_run(const char *program, const char *cwd, int sys, const char *message)
 	is_int(start(&s, argv, cwd, &e), -1, "%s does not run", program);
 	is_int(e.sys, sys, "the reason is %s", strerror(sys));
 	ok(strstr(e.msg, message), "the message says \"%s\": %s", message, e.msg);
-	ok(s.p.pid == 0 && waitpid(-1, NULL, WNOHANG) == -1 && errno == ECHILD, "no process is left");
+	ok(s.p.pid == 0 && waitpid(-1, NULL, WNOHANG) == -1 && errno == ECHILD,
+	   "no process is left");
 	close(s.out);
 	close(s.control);
 	open_after = open("/dev/null", O_RDONLY);
@@ -379,7 +390,8 @@ groups(void)
 	start_sh(&s, "sleep 1000 & echo $!");
 	line = read_line(&s);
 	finish(&s, NULL);
-	is_int(fate_of((pid_t)atol(line)), SIGKILL, "what the leader leaves in its group is killed");
+	is_int(fate_of((pid_t)strtol(line, NULL, 10)), SIGKILL,
+	       "what the leader leaves in its group is killed");
 
 	if (pipe(fds))
 		tap_bail("pipe");

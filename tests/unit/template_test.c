@@ -7,9 +7,12 @@
 
 static const char args[] =
 	"{\"to\": \"ann\", \"n\": 0.1, \"big\": 123456789012345678901234567890, \"exp\": 1e400,"
-	" \"yes\": true, \"none\": null, \"empty\": \"\", \"list\": [1, {\"a\": \"}\"}], \"_x\": \"u\","
-	" \"a.b-c_9\": \"dotted\", \"quote\": \"it's \\\"x\\\" $(id) `id` ; & | > < * ? ~ # \\\\ \\n\\t\","
-	" \"brace\": \"{to}\", \"dash\": \"-rf\", \"uni\": \"\\u20ac\\ud83d\\ude00\", \"9\": \"digit\","
+	" \"yes\": true, \"none\": null, \"empty\": \"\", \"list\": [1, {\"a\": \"}\"}], "
+	"\"_x\": \"u\","
+	" \"a.b-c_9\": \"dotted\", \"quote\": \"it's \\\"x\\\" $(id) `id` ; & | > < * ? ~ # "
+	"\\\\ \\n\\t\","
+	" \"brace\": \"{to}\", \"dash\": \"-rf\", \"uni\": \"\\u20ac\\ud83d\\ude00\", \"9\": "
+	"\"digit\","
 	" \"a b\": \"space\"}";
 
 static struct json_scan scan;
