@@ -382,30 +382,32 @@ once(struct pg *db, struct config *cfg, struct err *e)
 			  : list(db, cfg, e);
 }
 
-/* A terminal is drawn anew each time, anything else gets one after the other. */
+/*
+ * A terminal is drawn anew each time, anything else gets one after the other.
+ * Whether this is the last time is asked first, so that the end is shown.
+ */
 static int
 watch(struct pg *db, struct config *cfg, struct err *e)
 {
 	struct watch w = { .min_ms = cfg->watch_ms, .max_ms = cfg->watch_ms };
-	bool terminal = isatty(STDOUT_FILENO) && mode(cfg) == OUT_TABLE, seen = false;
+	bool terminal = isatty(STDOUT_FILENO) && mode(cfg) == OUT_TABLE, seen = false, last;
 	int rc;
 
 	do {
-		if (terminal)
+		rc = cfg->ids.n ? any_live(db, cfg, e) : 1;
+		last = rc == 0;
+		if (rc >= 0 && terminal)
 			fputs("\033[H\033[2J", stdout);
-		rc = once(db, cfg, e);
-		if (rc == 0 && cfg->ids.n) {
-			rc = any_live(db, cfg, e);
-			if (rc == 0)
-				break;
-		}
+		if (rc >= 0)
+			rc = once(db, cfg, e);
 		if (rc < 0 && seen) {
+			last = false;
 			if (e->kind == ERR_UNAVAILABLE)
 				cmd_note(&cmd, "%s; trying again", e->msg);
 			rc = watch_reconnect(db, cmd.name, cfg->common.dbname, e);
 		}
 		seen = true;
-	} while (rc >= 0 && fflush(stdout) == 0 && watch_pause(&w, false));
+	} while (rc >= 0 && !last && fflush(stdout) == 0 && watch_pause(&w, false));
 	return rc < 0 ? -1 : 0;
 }
 

@@ -98,6 +98,22 @@ waits_for_lock() {
 		AND application_name LIKE 'jobctl-cancel %' AND datname = current_database()")" = 1 ]
 }
 
+@test "a job that ends while another's lock is waited for is answered for" {
+	some 2 q
+	claim q
+	coproc HOLDER { psql -XAtq 2>&1; }
+	echo "BEGIN; SELECT 'locked' FROM jobctl.jobs WHERE id = '${JOBS[0]}' FOR UPDATE;" >&"${HOLDER[1]}"
+	read -r -t 10 -u "${HOLDER[0]}" reply
+	[ "$reply" = locked ]
+	start jobctl-cancel "${JOBS[@]}"
+	eventually 10 waits_for_lock
+	finish "${JOBS[1]}" ok 0
+	echo "COMMIT;" >&"${HOLDER[1]}"
+	eventually 10 gone_or_zombie "$STARTED_PID"
+	[ "$(grep -v ^jobctl- "$STARTED_LOG")" = "${JOBS[0]} running
+${JOBS[1]} completed" ]
+}
+
 @test "filters: more than one job needs --yes without a terminal" {
 	some 3 q
 	submit k "queue => 'other'" >/dev/null
