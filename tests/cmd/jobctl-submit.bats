@@ -712,7 +712,7 @@ bad_line() {	# MESSAGE LINE
 	kill -INT "$pid"
 	wait "$pid" || status=$?
 	[ "$status" = 130 ]
-	[ "$(<err)" = "jobctl-submit: the job goes on: jobctl-wait $id" ]
+	[ "$(tail -n 1 err)" = "jobctl-submit: the job goes on: jobctl-wait $id" ]
 	[ "$(field "$id" status)" = pending ]
 }
 
