@@ -304,6 +304,5 @@ main(int argc, char **argv)
 	    (logs(&db, &cfg, *args, &status, &err) && !ferror(stdout)))
 		status = cmd_fail(&cmd, &err);
 	pg_close(&db);
-	free(args);
 	return cmd_done(&cmd, status);
 }
