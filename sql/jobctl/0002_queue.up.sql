@@ -93,7 +93,9 @@ CREATE TABLE jobctl.jobs (
     -- one infinite time, and whoever subtracts it from now() gets an error
     CONSTRAINT ck_times_are_finite CHECK (isfinite(created_at) AND isfinite(run_at) AND isfinite(wake_at)),
     CONSTRAINT ck_args_is_object CHECK (jsonb_typeof(args) = 'object'),
-    CONSTRAINT ck_args_size CHECK (pg_column_size(args) <= 1048576),
+    -- As text too: a number takes a few bytes here and up to 131,072 digits there, and what no
+    -- claim can return would block its queue.
+    CONSTRAINT ck_args_size CHECK (pg_column_size(args) <= 1048576 AND octet_length(args::text) <= 8388608),
     -- Submitter and worker may be different hosts: whether the path exists is
     -- the job's business.  A ".." component is not a matter of hosts.
     CONSTRAINT ck_index_repo_path CHECK

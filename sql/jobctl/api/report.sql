@@ -3,7 +3,8 @@
 -- What running jobs say about themselves: progress done and total, a message,
 -- stats (merged key by key), a checkpoint.  Null leaves what was there, and so does
 -- what cannot be kept: negative progress, stats that are no object, stats or a
--- checkpoint beyond 64 KiB.  A token that no longer runs its job changes nothing.
+-- checkpoint beyond 64 KiB, or a checkpoint beyond 120,000 bytes of text, which no
+-- environment variable holds.  A token that no longer runs its job changes nothing.
 CREATE OR REPLACE FUNCTION jobctl.report(
     worker uuid, ids uuid[], tokens uuid[], done bigint[], total bigint[], messages text[], stats jsonb[],
     checkpoints jsonb[]) RETURNS void
@@ -25,7 +26,8 @@ BEGIN
            left(messages[r.n], 1000),
            CASE WHEN jsonb_typeof(report.stats[r.n]) = 'object' AND pg_column_size(report.stats[r.n]) <= 65536
                 THEN report.stats[r.n] END,
-           CASE WHEN pg_column_size(checkpoints[r.n]) <= 65536 THEN checkpoints[r.n] END
+           CASE WHEN pg_column_size(checkpoints[r.n]) <= 65536
+                 AND octet_length(checkpoints[r.n]::text) <= 120000 THEN checkpoints[r.n] END
     FROM running r
     ORDER BY r.id, r.n DESC
     ON CONFLICT (job_id) DO UPDATE
