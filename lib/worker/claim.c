@@ -142,7 +142,10 @@ claimed(void *ctx, const PGresult *res, const struct err *e)
 	int n;
 
 	w->claiming = false;
-	if (e) { /* the token and the number stay: the same claim is said again */
+	if (e) {
+		/* If it may have taken effect, the same claim is said again. */
+		if (e->kind != ERR_UNAVAILABLE || !strncmp(e->sqlstate, "JC", 2))
+			w->claim_want = 0;
 		w->look_at = deadline_in(db_jitter(w->cfg.poll_ms));
 		db_complain(w, "cannot claim jobs", e);
 		return;

@@ -125,7 +125,7 @@ struct worker {
 
 	bool claiming;
 	struct uuid claim_token;
-	int64_t claim_want;		/* of the claim on its way, or lost; 0: none */
+	int64_t claim_want;		/* of the claim on its way or lost; 0: none */
 	int64_t look_at;		/* when to claim next */
 	bool tell_idle;			/* the last claim came short: ask to be woken */
 	int64_t next_due;		/* when a scheduled job falls due */

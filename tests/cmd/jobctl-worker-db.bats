@@ -335,6 +335,39 @@ no_children_of() {
 	status_is "$id" pending
 }
 
+@test "a claim that fails is tried again, not held on to, and does not spin" {
+	local id before
+	id=$(submit_sh true)
+	sql "ALTER TABLE jobctl.claims ADD CONSTRAINT test_refuses CHECK (queue <> '$Q')"
+	start_sh_worker --lease 1s --poll 50ms
+	several() { [ "$(grep -c test_refuses "$WORKER_LOG")" -ge 5 ]; }
+	before=$(cpu_ticks "$WORKER_PID")
+	eventually 10 several
+	[ $(($(cpu_ticks "$WORKER_PID") - before)) -le 5 ]
+	kill -TERM "$WORKER_PID"
+	eventually 10 gone_or_zombie "$WORKER_PID"
+	prints 0 exit_status "$WORKER_PID"
+	sql "ALTER TABLE jobctl.claims DROP CONSTRAINT test_refuses"
+	sh_worker --drain
+	status_is "$id" completed
+}
+
+@test "args that take little room but much text are refused, and block no queue" {
+	local id
+	id=$(submit_sh true)
+	run -1 sql "SELECT jobctl.submit('k', jsonb_build_object('x', (SELECT jsonb_agg('1e131071'::jsonb) FROM generate_series(1, 100))), '$Q', priority => 9)"
+	[[ "$output" == *ck_args_size* ]]
+	sh_worker --drain
+	status_is "$id" completed
+}
+
+@test "a checkpoint that no environment holds is not kept" {
+	local id
+	id=$(submit_sh 'echo "{\"checkpoint\":[1e50000,1e50000,1e50000]}" >&3; exit 1' "backoff => 'constant:10ms'" 'max_attempts => 2')
+	sh_worker --max-jobs 2
+	prints '1/exit 2/exit' runs "$id"
+}
+
 @test "an end that the database refuses holds up no other" {
 	local i good bad
 	sql "ALTER TABLE jobctl.finished_jobs ADD CONSTRAINT test_refuses CHECK (result ->> 'bad' IS NULL)"
