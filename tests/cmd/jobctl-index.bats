@@ -131,16 +131,17 @@ four_files() {
 }
 
 @test "a change within the clock's tick is noticed" {
-	local i
+	local tick
 
-	git init -q
-	for i in 1 2 3 4 5 6; do
-		echo "aaa$i" >f
-		index >/dev/null
-		echo "bbb$i" >f
-		index >/dev/null
-		[ "$(text_of f)" = "bbb$i" ]
-	done
+	# as on a filesystem that counts whole seconds
+	tick=@$(($(date +%s) + 1))
+	echo aaa >f
+	touch -d "$tick" f
+	index >/dev/null
+	echo bbb >f
+	touch -d "$tick" f
+	index >/dev/null
+	[ "$(text_of f)" = bbb ]
 }
 
 @test "--force indexes everything again" {
