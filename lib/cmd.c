@@ -132,7 +132,7 @@ cmd_usage(const struct cmd *cmd, const char *fmt, ...)
 	exit(cmd_fail(cmd, &e));
 }
 
-static void
+static void PRINTF(2, 0)
 note(const struct cmd *cmd, const char *fmt, va_list ap)
 {
 	char text[2000];
@@ -312,7 +312,7 @@ store(const struct cmd *cmd, const struct opt *o, void *cfg, const char *z)
 		rc = parse_time(z, field, &e);
 		break;
 	case OPT_CHOICE:
-		rc = choice(o, z, field, &e);
+		rc = choice(o, z ? z : "", field, &e);
 		break;
 	case OPT_END:
 		break;

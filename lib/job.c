@@ -180,10 +180,11 @@ static const char *const conditions[JOB_FILTER_ARGS] = {
 	[ARG_QUEUE] = "queue = ANY ($4)",
 	[ARG_KIND] = "kind = ANY ($5)",
 	[ARG_REASON] = "reasons && $6",
-	[ARG_WORKER] = "worker IS NOT NULL AND (worker_host = ANY ($7)"
-		       " OR worker_host || ':' || worker_pid = ANY ($7)"
-		       " OR EXISTS (SELECT FROM unnest($8, $9) AS w(lo, hi)"
-		       " WHERE worker BETWEEN w.lo AND w.hi))",
+	/* in parentheses: the pieces are one, no comma is missing */
+	[ARG_WORKER] = ("worker IS NOT NULL AND (worker_host = ANY ($7)"
+			" OR worker_host || ':' || worker_pid = ANY ($7)"
+			" OR EXISTS (SELECT FROM unnest($8, $9) AS w(lo, hi)"
+			" WHERE worker BETWEEN w.lo AND w.hi))"),
 	[ARG_SINCE] = "at >= $10",
 	[ARG_WITHIN] = "at >= now() - $11",
 	[ARG_BEFORE] = "at < $12",
@@ -234,13 +235,13 @@ read_list(struct job_filter *f, int arg, const char *what, const struct strlist 
 		for (const char *p = given->v[i];; p++) {
 			size_t n = strcspn(p, ",");
 			AUTOFREE char *item = xstrndup(p, n);
-			const char *word = words ? word_of(words, item) : item;
+			const char *word = item;
 
 			if (!n)
 				return err_set(e, ERR_USAGE,
 					       "--%s: a name is empty in \"%.60s\"", what,
 					       given->v[i]);
-			if (!word)
+			if (words && !(word = word_of(words, item)))
 				return unknown_word(what, words, item, e);
 			pg_array_add(a, pg_text(word));
 			if (words == statuses && job_status_live(word))

@@ -181,7 +181,8 @@ members(void)
 	m = json_scan_find(&scan, "a");
 	ok(m && m->value.n == 5 && !memcmp(m->value.p, "12.50", 5), "a number is its text");
 	m = json_scan_find(&scan, "b\xc3\xa9");
-	ok(m != NULL, "found by what the key stands for");
+	if (!m)
+		tap_bail("a key is not found by what it stands for");
 	ok(!json_scan_find(&scan, "d"), "not inside");
 	ok(!json_scan_find(&scan, ""), "no such key");
 	for (rest = json_scan_elements(m->value); json_scan_element(&rest, &one); n++)

@@ -95,7 +95,7 @@ read_some(struct lines *l, int n, struct err *e)
 
 	while (n-- && rc > 0)
 		rc = lines_next(l, &p, &len, e);
-	return rc > 0 ? atoi(p) : rc - 1;
+	return rc > 0 ? (int)strtol(p, NULL, 10) : rc - 1;
 }
 
 static void

@@ -70,7 +70,6 @@ arrays(void)
 {
 	struct pg_array a = PG_ARRAY_INIT;
 	struct uuid u = uuid_v7();
-	AUTOSTR want = STR(STR_ANY);
 
 	is_str(one("SELECT $1", PG_ARGS(pg_array(&a, pg_text("")))), "{}", "an empty array");
 	pg_array_reset(&a);

@@ -328,7 +328,6 @@ finding(void)
 static void
 stopping(void)
 {
-	AUTOFREE char *line = NULL;
 	struct started s;
 	struct proc_end end;
 	int64_t before;

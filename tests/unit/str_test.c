@@ -97,7 +97,9 @@ static const struct {
 	{ "\033[31mred", "\"\\u001b[31mred\"", "\\x1b[31mred", "\\x1b[31mred" },
 	{ "\x7f", "\"\\u007f\"", "\\x7f", "\\x7f" },
 	{ "\xc2\x9b" "31m", NULL, "\\u009b31m", "\\u009b31m" },
+	/* NOLINTNEXTLINE(misc-misleading-bidirectional): what is tested */
 	{ "\xe2\x80\xae" "gpj.exe", NULL, "\\u202egpj.exe", "\\u202egpj.exe" },
+	/* NOLINTNEXTLINE(misc-misleading-bidirectional) */
 	{ "\xe2\x81\xa6x", NULL, "\\u2066x", "\\u2066x" },
 	{ "\xef\xbb\xbfx", NULL, "\\ufeffx", "\\ufeffx" },
 	{ "ü€😀", "\"ü€😀\"", "ü€😀", "ü€😀" },
