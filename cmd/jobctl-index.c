@@ -4,7 +4,7 @@
  * The same work in two clothes.  By hand it takes a directory, shows how far it
  * is, and prints what it did.  As the handler of a job it takes its arguments from
  * standard input and tells the worker, in lines of JSON on the control descriptor;
- * what it did is the job's result.
+ * what it did is the job's stats and result.
  */
 #include "base.h"
 
@@ -265,6 +265,7 @@ print_result(const struct config *cfg, const struct index_job *job, double secon
 	return 0;
 }
 
+/* What the message and the stats, which were sent as it went on, do not say. */
 static void
 send_result(struct watch *w, const struct index_job *job)
 {
@@ -277,10 +278,6 @@ send_result(struct watch *w, const struct index_job *job)
 		str_put_json(&w->line, job->commit, strlen(job->commit));
 	else
 		str_puts(&w->line, "null");
-	str_puts(&w->line, ",\"message\":");
-	str_put_json(&w->line, job->said, strlen(job->said));
-	str_puts(&w->line, ",\"stats\":");
-	put_stats(&w->line, &job->stats);
 	str_putf(&w->line, ",\"skipped\":{\"binary\":%lld,\"large\":%lld,\"other\":%lld},",
 		 (long long)job->stats.binary, (long long)job->stats.large,
 		 (long long)job->stats.other);

@@ -55,7 +55,7 @@ static const struct opt opts[] = {
 	OPT_ROW_STR(0, "stop-after", "fail=N|N%", CFG, stop_after, NULL,
 		    "stop with status 1 after N failures, or if N% of ten jobs or more failed"),
 	OPT_ROW_STR(0, "permanent", "CODES", CFG, permanent, NULL,
-		    "exit codes after which a job is not tried again (default: 65,78)"),
+		    "exit codes after which a job is not tried again, or none (default: 65,78)"),
 	OPT_ROW_FLAG(0, "fail-on-job-failure", CFG, fail_on_failure,
 		     "exit with status 1 if a job failed"),
 	OPT_ROW_END
@@ -136,6 +136,8 @@ check_stop_after(const char *z)
 static void
 check_codes(const char *p)
 {
+	if (!strcmp(p, "none"))
+		return;
 	while (*p) {
 		AUTOFREE char *code = xstrndup(p, strcspn(p, ","));
 		struct err e = ERR_INIT;

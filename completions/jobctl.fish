@@ -219,7 +219,7 @@ set -a __jobctl_table 'jobctl-worker	option	--lease	-	1	-	after D without a sign
 set -a __jobctl_table 'jobctl-worker	option	--grace	-	1	-	time between TERM and KILL for a command that is to stop (default: 10s)'
 set -a __jobctl_table 'jobctl-worker	option	--drain-timeout	-	1	-	when told to stop, let jobs run on for D (default: 60s)'
 set -a __jobctl_table 'jobctl-worker	option	--stop-after	-	1	-	stop with status 1 after N failures, or if N% of ten jobs or more failed'
-set -a __jobctl_table 'jobctl-worker	option	--permanent	-	1	-	exit codes after which a job is not tried again (default: 65,78)'
+set -a __jobctl_table 'jobctl-worker	option	--permanent	-	1	-	exit codes after which a job is not tried again, or none (default: 65,78)'
 set -a __jobctl_table 'jobctl-worker	option	--fail-on-job-failure	-	0	-	exit with status 1 if a job failed'
 set -a __jobctl_table 'jobctl-worker	option	--dbname	-d	1	-	connect with CONNINFO instead of JOBCTL_DATABASE'
 set -a __jobctl_table 'jobctl-worker	option	--quiet	-Q	0	-	print nothing but errors'

@@ -120,6 +120,8 @@ command_init(struct worker *w, struct err *e)
 bool
 command_is_permanent(const struct worker *w, int code)
 {
+	if (!strcmp(w->cfg.permanent, "none"))
+		return false;
 	for (const char *p = w->cfg.permanent; *p; p += strcspn(p, ","), p += *p == ',')
 		if (strtol(p, NULL, 10) == code)
 			return true;

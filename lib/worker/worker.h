@@ -46,7 +46,7 @@ struct worker_config {
 	int64_t max_time, idle_exit;	/* NEVER: no limit */
 	int64_t poll_ms, lease_ms, grace_ms, drain_timeout;
 	const char *stop_after;		/* "fail=N" or "fail=N%" */
-	const char *permanent;		/* exit codes, comma list */
+	const char *permanent;		/* exit codes, comma list, or "none" */
 	bool fail_on_failure;
 	char *const *command;		/* NULL-terminated; or NULL: --handlers, --exec */
 };

@@ -616,7 +616,7 @@ handle() {	# JSON [ARG...]
 	[ "$(jq -r 'select(.message).message' "$BATS_TEST_TMPDIR/control")" = "full index" ]
 	[ "$(jq -c 'select(.progress).progress' "$BATS_TEST_TMPDIR/control" | tail -n 1)" = '[4,4]' ]
 	[ "$(jq -c 'select(.stats).stats | [.files_indexed, .chunks_created]' "$BATS_TEST_TMPDIR/control" | tail -n 1)" = '[4,4]' ]
-	[ "$(jq -c 'select(.result).result | [.message, .stats.files_indexed, .unreadable]' "$BATS_TEST_TMPDIR/control")" = '["full index",4,[]]' ]
+	[ "$(jq -c 'select(.result).result | [keys, .unreadable]' "$BATS_TEST_TMPDIR/control")" = '[["commit_sha","repository_id","skipped","unreadable"],[]]' ]
 	run -0 handle "{\"repo_path\": \"$T\", \"force\": true}"
 	[ "$(jq -r 'select(.message).message' "$BATS_TEST_TMPDIR/control")" = "forced re-index" ]
 	[ "$(of_tree "SELECT count(*) FROM r")" = 1 ]

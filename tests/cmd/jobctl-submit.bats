@@ -209,7 +209,7 @@ refused() {	# STATUS MESSAGE ARG...; with $input on stdin
 
 @test "--args that are none" {
 	printf '{\n "n":\n x }' >bad.json
-	refused 65 '--args: column 1: the text ends where a value should be' k --args ''
+	refused 64 '--args: the value is empty' k --args ''
 	refused 65 '--args: not an object: it begins with "["' k --args '[]'
 	refused 65 'bad.json: line 3, column 2: "x" where a value should be' k --args @bad.json
 	refused 66 'cannot read none.json: No such file or directory' k --args @none.json
@@ -246,9 +246,10 @@ refused() {	# STATUS MESSAGE ARG...; with $input on stdin
 	refused 64 'the kind is empty' ''
 	refused 64 'the kind "a b": a name has' 'a b'
 	refused 64 'the queue "-x"' -q -x k
-	refused 64 'the queue is empty' -q '' k
+	refused 64 '--queue: the value is empty' -q '' k
+	refused 64 '--dbname: the value is empty' -d '' k
 	refused 64 "the project is longer than 255" -p "$(printf 'x%.0s' {1..256})" k
-	refused 64 'the unique key is empty' --unique '' k
+	refused 64 '--unique: the value is empty' --unique '' k
 	refused 64 'the unique key is longer than 1000' --unique "$(printf 'x%.0s' {1..1001})" k
 	refused 64 '--priority: ' --priority 2147483648 k
 	refused 64 '--max-attempts: 0 is out of range' --max-attempts 0 k
@@ -421,6 +422,8 @@ bad_line() {	# MESSAGE LINE
 	bad_line 'both at and in' '{"kind":"a","in":1,"at":"10:00"}'
 	bad_line 'unique: the unique key is empty' '{"kind":"a","unique":""}'
 	bad_line 'on_conflict: "no" is not skip, fail or replace' '{"kind":"a","on_conflict":"no"}'
+	bad_line 'unique_for without a unique key' '{"kind":"a","unique_for":"1d"}'
+	bad_line 'on_conflict without a unique key' '{"kind":"a","on_conflict":"fail"}'
 	bad_line 'after: "1" is not a UUID' '{"kind":"a","after":"1"}'
 	bad_line 'after_ok: a list with something else than ids' '{"kind":"a","after_ok":[1]}'
 	bad_line 'max_attempts: 0 is out of range' '{"kind":"a","max_attempts":0}'

@@ -60,6 +60,13 @@ setup_file() {
 	status_is "$c" pending
 }
 
+@test "--permanent none: any failure is tried again" {
+	local id
+	id=$(submit_sh 'exit 65')
+	sh_worker --drain --permanent none
+	status_is "$id" pending
+}
+
 @test "exit 75 gives the attempt back" {
 	local id
 	id=$(submit_sh 'exit 75' 'max_attempts => 1')
@@ -556,6 +563,8 @@ END')
 		--allow x -- true
 		--env X -- true
 		--permanent 0 -- true
+		--permanent '' -- true
+		--permanent none,3 -- true
 		--permanent 65, -- true
 		--permanent x -- true
 		--stop-after 3 -- true

@@ -43,6 +43,13 @@ keyed() {	# [SUBMIT-ARGUMENTS]: the job's number
 	[ "$(keyed "id => t.j(4), unique_for => '1 h'")" = 4 ]
 }
 
+@test "what to do about a key needs one, which some kinds have" {
+	refuses JC065 "SELECT jobctl.submit('a', unique_for => '1 h')" 'unique_for without a unique key'
+	refuses JC065 "SELECT jobctl.submit('a', on_conflict => 'fail')" 'on_conflict without a unique key'
+	sql "SELECT jobctl.submit('index', '{\"repo_path\": \"/r\"}', unique_for => '1 h', on_conflict => 'fail')"
+	is 1 'SELECT count(*) FROM jobctl.jobs'
+}
+
 @test "projects do not share keys" {
 	keyed 'id => t.j(1)'
 	[ "$(keyed "id => t.j(2), project => 'p'")" = 2 ]

@@ -71,8 +71,7 @@ BEGIN
         LEFT JOIN jobctl.kinds k ON k.kind = i.kind
         CROSS JOIN LATERAL (SELECT coalesce(now() + i.run_in, i.run_at, now()) AS run_at) t
         WHERE i.line BETWEEN $1 AND $2 AND i.after IS NULL AND i.after_ok IS NULL
-          AND (i.unique_key IS NULL AND k.unique_arg IS NULL
-               OR coalesce(i.on_conflict, 'skip') = 'skip' AND i.unique_for IS NULL)
+          AND coalesce(i.on_conflict, 'skip') = 'skip' AND i.unique_for IS NULL
     $sql$ || CASE WHEN keyed THEN
         'ON CONFLICT (project_id, unique_key) WHERE unique_key IS NOT NULL DO NOTHING' ELSE '' END
     USING first, last, jobctl.caller();
@@ -90,7 +89,7 @@ DECLARE
     first bigint;
     last bigint;
     queues text[] := '{}';
-    keyed boolean := false;     -- a line has a unique key
+    keyed boolean := false;     -- a line has a unique key, or says what to do about one
     linked boolean := false;    -- or must wait for another job
     at_line bigint;
     mid bigint;
@@ -110,7 +109,8 @@ BEGIN
     BEGIN
         FOR r IN EXECUTE $sql$
             SELECT i.project, i.queue, min(i.line) AS first, max(i.line) AS last,
-                   bool_or(i.unique_key IS NOT NULL OR k.unique_arg IS NOT NULL) AS keyed,
+                   bool_or(i.unique_key IS NOT NULL OR k.unique_arg IS NOT NULL
+                           OR i.on_conflict IS NOT NULL OR i.unique_for IS NOT NULL) AS keyed,
                    bool_or(i.after IS NOT NULL OR i.after_ok IS NOT NULL) AS linked
             FROM pg_temp.jobctl_incoming i LEFT JOIN jobctl.kinds k ON k.kind = i.kind
             GROUP BY i.project, i.queue ORDER BY 3
@@ -137,8 +137,7 @@ BEGIN
                     SELECT CASE WHEN k.unique_arg IS NULL THEN i.unique_key
                                 ELSE jobctl.job_key(i.kind, k.unique_arg, i.args, i.unique_key) END AS key) x
                 LEFT JOIN jobctl.jobs o ON o.project_id = i.project AND o.unique_key = x.key
-                WHERE (x.key IS NOT NULL OR i.after IS NOT NULL OR i.after_ok IS NOT NULL)
-                  AND NOT EXISTS (SELECT FROM jobctl.jobs j WHERE j.id = i.id)
+                WHERE NOT EXISTS (SELECT FROM jobctl.jobs j WHERE j.id = i.id)
                 ORDER BY i.line
             $sql$ LOOP
                 at_line := r.line;

@@ -12,6 +12,7 @@
 --   fail     raises JC001
 --   replace  gives that job these arguments, priority and time, unless it runs (JC075)
 -- unique_for: a job with the key that completed within this time counts as well.
+-- Without a key neither of the two has a meaning (JC065).
 -- after, after_ok: wait until these jobs have ended, or completed; a job that can
 -- no longer run because one of after_ok did not complete is cancelled.
 -- backoff: exponential, linear or constant, then :BASE and :MAX as in linear:30s:10m.
@@ -47,6 +48,12 @@ BEGIN
                    WHERE p.project_id = submit.project AND p.owner_role = 'public') AS project_is_public
     INTO job
     FROM (SELECT) one LEFT JOIN jobctl.kinds k ON k.kind = submit.kind;
+    IF job.unique_key IS NULL AND (unique_for IS NOT NULL OR on_conflict <> 'skip') THEN
+        RAISE EXCEPTION USING ERRCODE = 'JC065',
+            MESSAGE = format('%s without a unique key',
+                             CASE WHEN unique_for IS NULL THEN 'on_conflict' ELSE 'unique_for' END),
+            HINT = format('jobs of kind "%s" have none of their own', kind);
+    END IF;
     IF NOT job.project_is_public THEN
         PERFORM jobctl.ensure_project(project);
     END IF;
