@@ -83,7 +83,7 @@ static const struct example examples[] = {
 	  "a job for each file" },
 	{ "id=$(jobctl-submit build ref=main); jobctl-submit --after-ok \"$id\" deploy ref=main",
 	  "one after the other" },
-	{ "jobctl-submit --unique nightly-$(date +%F) report", "from cron on every host, one job" },
+	{ "jobctl-submit --unique nightly-$(date +%F) --unique-for 1d report", "from cron on every host, one job" },
 	{ "psql -XAtc 'SELECT json_build_object(...) FROM ...' | jobctl-submit --jsonl mail",
 	  "a million jobs" },
 	{ NULL, NULL }
