@@ -40,6 +40,7 @@ static const struct cmd cmd = {
 	.examples = examples,
 	.opts = opts,
 	.complete_operand = "job",
+	.role = "jobctl_operator",
 	.common = COMMON_DB | COMMON_JSON | COMMON_QUIET,
 	.max_operands = -1,
 };

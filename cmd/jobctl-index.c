@@ -66,6 +66,7 @@ static const struct cmd cmd = {
 	.synopsis = (const char *const[]){ "[-p PROJECT] [options] [PATH]", NULL },
 	.examples = examples,
 	.opts = opts,
+	.role = "jobctl_worker",
 	.common = COMMON_DB | COMMON_JSON | COMMON_QUIET | COMMON_COLOR,
 	.max_operands = 1,
 	.complete_operand = "dir",

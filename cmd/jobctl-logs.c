@@ -61,6 +61,7 @@ static const struct cmd cmd = {
 	.examples = examples,
 	.opts = opts,
 	.complete_operand = "job",
+	.role = "jobctl_reader",
 	.common = COMMON_DB | COMMON_JSON | COMMON_QUIET,
 	.min_operands = 1,
 	.max_operands = 1,

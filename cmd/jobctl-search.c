@@ -66,6 +66,7 @@ static const struct cmd cmd = {
 	},
 	.examples = examples,
 	.opts = opts,
+	.role = "jobctl_reader",
 	.common = COMMON_DB | COMMON_JSON | COMMON_QUIET | COMMON_COLOR,
 	.max_operands = -1,
 };

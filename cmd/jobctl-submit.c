@@ -100,6 +100,7 @@ static const struct cmd cmd = {
 	.examples = examples,
 	.opts = opts,
 	.complete_operand = "kind",
+	.role = "jobctl_submitter",
 	.common = COMMON_DB | COMMON_JSON | COMMON_QUIET | COMMON_VERBOSE,
 	.max_operands = -1,
 };

@@ -55,6 +55,7 @@ static const struct cmd cmd = {
 	.examples = examples,
 	.opts = opts,
 	.complete_operand = "job",
+	.role = "jobctl_reader",
 	.common = COMMON_DB | COMMON_JSON | COMMON_QUIET | COMMON_VERBOSE,
 	.max_operands = -1,
 };

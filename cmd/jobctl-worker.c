@@ -86,6 +86,7 @@ static const struct cmd cmd = {
 	.synopsis = synopsis,
 	.examples = examples,
 	.opts = opts,
+	.role = "jobctl_worker",
 	.common = COMMON_DB | COMMON_QUIET | COMMON_VERBOSE,
 	.max_operands = -1,
 	.complete_operand = "file",

@@ -115,7 +115,11 @@ say_error(const struct cmd *cmd, const struct err *e)
 int
 cmd_fail(const struct cmd *cmd, const struct err *e)
 {
-	say_error(cmd, e);
+	struct err copy = *e;
+
+	if (!strcmp(e->sqlstate, "42501") && !e->hint[0] && cmd->role)
+		err_hint(&copy, "connect as a member of %s", cmd->role);
+	say_error(cmd, &copy);
 	return e->kind ? (int)e->kind : EX_SOFTWARE;
 }
 

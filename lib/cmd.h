@@ -112,6 +112,7 @@ struct cmd {
 	const struct opt *opts;		/* ends with OPT_ROW_END; NULL if none of its own */
 	const struct verb *verbs;	/* ends with a NULL name; NULL if the program has none */
 	const char *complete_operand;	/* as opt.complete */
+	const char *role;		/* the database role whose rights suffice, or NULL */
 	int common;			/* enum common_set */
 	int min_operands, max_operands;	/* max -1: any number; a verb counts as one */
 	bool stop_at_operand;		/* options end at the first operand (wrappers) */

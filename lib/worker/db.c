@@ -54,8 +54,6 @@ fatal(struct worker *w, const struct err *e)
 		(void)err_set(&copy, ERR_SCHEMA,
 			      "the jobctl schema is missing or incomplete: %s", e->msg);
 		err_hint(&copy, "run: jobctl-migrate up");
-	} else if (e->kind == ERR_NOPERM) {
-		err_hint(&copy, "the database role must be a member of jobctl_worker");
 	}
 	worker_fatal(w, &copy);
 }

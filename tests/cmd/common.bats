@@ -318,6 +318,29 @@ any_value() {	# VALUE
 	drop_database other
 }
 
+@test "without the rights: exit 77 and the role that has them, with which it works" {
+	local p role db
+	new_database rights
+	db="host=$PGHOST port=$PGPORT dbname=$PGDATABASE"
+	role_login stranger
+	for p in $(clients); do
+		[ "$p" != jobctl-migrate ] || continue
+		operands "$p"
+		JOBCTL_DATABASE="$db user=stranger" try "$p" "${OPS[@]}"
+		report "$p"
+		failed_with 77 "$p"
+		[ "$(wc -l <"$ERR")" = 2 ]
+		role=$(sed -n "2s/^$p: hint: connect as a member of \\(jobctl_[a-z]*\\)\$/\\1/p" "$ERR")
+		[ -n "$role" ]
+		role_login "member_$role" "$role"
+		JOBCTL_DATABASE="$db user=member_$role" try "$p" "${OPS[@]}"
+		report "$p as $role"
+		[ "$STATUS" != 77 ]
+		run -1 grep -i permission "$ERR"
+	done
+	drop_database rights
+}
+
 @test "a full disk is exit 74, for help, for versions" {
 	local p
 	for p in $(programs); do
