@@ -284,11 +284,14 @@ flush_ids(void *ctx)
 }
 
 static void
-show_progress(void *ctx, int64_t sent)
+show_progress(void *ctx, int64_t sent, bool all)
 {
 	const struct config *cfg = ctx;
 
-	status_show(!cfg->common.quiet, "%lld jobs sent", (long long)sent);
+	if (all)
+		status_clear();
+	status_show(!cfg->common.quiet, "%lld jobs sent%s", (long long)sent,
+		    all ? ", the database makes them" : "");
 }
 
 static void

@@ -103,7 +103,7 @@ begin(struct bulk *b, struct err *e)
 }
 
 static int
-send_rows(struct bulk *b, struct err *e)
+send_rows(struct bulk *b, bool all, struct err *e)
 {
 	if (!b->open && begin(b, e))
 		return -1;
@@ -111,7 +111,7 @@ send_rows(struct bulk *b, struct err *e)
 		return -1;
 	str_reset(&b->rows);
 	if (b->progress)
-		b->progress(b->ctx, b->sent);
+		b->progress(b->ctx, b->sent, all);
 	return 0;
 }
 
@@ -137,7 +137,7 @@ commit(struct bulk *b, struct err *e)
 	struct pg *db = &b->to.db;
 
 	put16(&b->rows, -1);			/* the end of COPY's rows */
-	if (send_rows(b, e))
+	if (send_rows(b, true, e))
 		return -1;
 	b->open = false;
 	if (pg_copy_end(db, NULL, e) < 0 || pg_call(db, &b->others, sql, PG_NOARGS, e) < 0)
@@ -188,7 +188,7 @@ send_batch(struct bulk *b, struct err *e)
 		put_row(&b->rows, b->line, &id, &s);
 		b->count++;
 		b->sent++;
-		if (b->rows.len >= ROWS_MAX && send_rows(b, e))
+		if (b->rows.len >= ROWS_MAX && send_rows(b, false, e))
 			return -1;
 	}
 	if (rc < 0)

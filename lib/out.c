@@ -267,11 +267,11 @@ out_pick(const struct out_col *all, int nall, const char *list, const struct out
 }
 
 static bool status_drawn;
+static int64_t status_at = INT64_MIN / 2;	/* the earlier is long ago */
 
 void
 status_show(bool wanted, const char *fmt, ...)
 {
-	static int64_t last = INT64_MIN / 2;
 	static int terminal = -1;
 	char text[300];
 	AUTOSTR s = STR(1000);
@@ -279,9 +279,9 @@ status_show(bool wanted, const char *fmt, ...)
 
 	if (terminal < 0)
 		terminal = isatty(STDERR_FILENO);
-	if (!wanted || !terminal || now_ms() - last < 100)
+	if (!wanted || !terminal || now_ms() - status_at < 100)
 		return;
-	last = now_ms();
+	status_at = now_ms();
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof text, fmt, ap);
 	va_end(ap);
@@ -296,4 +296,5 @@ status_clear(void)
 	if (status_drawn)
 		fputs("\r\033[K", stderr);
 	status_drawn = false;
+	status_at = INT64_MIN / 2;
 }

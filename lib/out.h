@@ -58,7 +58,8 @@ void out_pretty(struct str *s, enum out_type type, const char *value);
 
 /*
  * A progress line on stderr: drawn only if stderr is a terminal and not quiet,
- * at most ten times a second, and wiped by status_clear().
+ * at most ten times a second, and wiped by status_clear(), after which the next
+ * one is drawn at once.
  */
 void status_show(bool wanted, const char *fmt, ...) PRINTF(2, 3);
 void status_clear(void);

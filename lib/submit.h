@@ -33,7 +33,8 @@ struct bulk {
 	/* Each job of a batch that is committed, in their order; then all; false: no more batches. */
 	void (*submitted)(void *ctx, const struct uuid *id);
 	bool (*all_told)(void *ctx);
-	void (*progress)(void *ctx, int64_t sent);	/* may be NULL */
+	/* Every few thousand jobs, and when all of a batch are sent.  May be NULL. */
+	void (*progress)(void *ctx, int64_t sent, bool all);
 	void *ctx;
 
 	int64_t sent;			/* jobs so far */
