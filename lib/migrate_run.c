@@ -122,6 +122,8 @@ chunk_error(struct mig_run *m, const struct mig_chunk *c, const PGresult *res, s
 	if (e->kind == ERR_NOPERM && !e->hint[0])
 		err_hint(e, "connect as the owner of the database, with CREATEROLE if roles are "
 			    "to be made");
+	else if (!strcmp(e->sqlstate, "25001") && !e->hint[0])
+		err_hint(e, "begin the file with the line: -- jobctl: no-transaction");
 	return -1;
 }
 

@@ -620,6 +620,15 @@ CREATE INDEX CONCURRENTLY IF NOT EXISTS c ON t3 (id);" "DROP INDEX IF EXISTS a, 
 	[ "$(leftovers)" = "" ]
 }
 
+@test "a statement that cannot run in a transaction fails with the way to do it" {
+	put 0001_a 'VACUUM;'
+	run -65 --separate-stderr mig up
+	[[ ${stderr_lines[0]} == *'VACUUM cannot run inside a transaction block'* ]]
+	[ "${stderr_lines[1]}" = 'jobctl-migrate: hint: begin the file with the line: -- jobctl: no-transaction' ]
+	sed -i '1i -- jobctl: no-transaction' "$D/0001_a.up.sql"
+	run -0 mig up
+}
+
 @test "steps without a transaction are on record, and the next up goes on after the last" {
 	put 0001_one 'CREATE TABLE one (id int); INSERT INTO one VALUES (1), (1);' 'DROP TABLE one;'
 	put 0002_index '-- jobctl: no-transaction
