@@ -32,10 +32,10 @@ struct config {
 };
 
 static const struct opt opts[] = {
-	OPT_ROW_STR('m', "message", "TEXT", struct config, message, NULL,
-		    "what the job is doing now"),
-	OPT_ROW_STR(0, "checkpoint", "JSON", struct config, checkpoint, NULL,
-		    "where a later attempt is to go on; it gets this in JOBCTL_CHECKPOINT"),
+	OPT_ROW_TEXT('m', "message", "TEXT", struct config, message, NULL,
+		     "what the job is doing now"),
+	OPT_ROW_TEXT(0, "checkpoint", "JSON", struct config, checkpoint, NULL,
+		     "where a later attempt is to go on; it gets this in JOBCTL_CHECKPOINT"),
 	OPT_ROW_END
 };
 

@@ -290,7 +290,7 @@ store(const struct cmd *cmd, const struct opt *o, void *cfg, const char *z)
 
 	if (z && o->type != OPT_FLAG && !utf8_valid(z, strlen(z)))
 		cmd_usage(cmd, "--%s: the value is not valid UTF-8", o->name);
-	if (z && !*z)
+	if (z && !*z && o->min > 0 && (o->type == OPT_STR || o->type == OPT_LIST))
 		cmd_usage(cmd, "--%s: the value is empty", o->name);
 	switch (o->type) {
 	case OPT_FLAG:

@@ -58,7 +58,7 @@ struct opt {
 	enum opt_type type;
 	const char *arg;	/* what help calls the argument; "[D]" for an optional one */
 	size_t offset;
-	int64_t min, max;
+	int64_t min, max;	/* OPT_STR, OPT_LIST: the least length, in bytes */
 	const char *const *choices;	/* OPT_CHOICE: NULL-terminated */
 	const char *complete;	/* file dir queue kind project job choice, or NULL */
 	const char *help;
@@ -72,10 +72,14 @@ struct opt {
 #define OPT_ROW_FLAG(l, n, cfg, field, h) \
 	{ .letter = l, .name = n, .type = OPT_FLAG, .offset = FIELD(cfg, field, bool), .help = h }
 #define OPT_ROW_STR(l, n, a, cfg, field, comp, h) \
+	{ .letter = l, .name = n, .type = OPT_STR, .arg = a, .complete = comp, .min = 1, \
+	  .offset = FIELD(cfg, field, const char *), .help = h }
+/* A text that may be empty. */
+#define OPT_ROW_TEXT(l, n, a, cfg, field, comp, h) \
 	{ .letter = l, .name = n, .type = OPT_STR, .arg = a, .complete = comp, \
 	  .offset = FIELD(cfg, field, const char *), .help = h }
 #define OPT_ROW_LIST(l, n, a, cfg, field, comp, h) \
-	{ .letter = l, .name = n, .type = OPT_LIST, .arg = a, .complete = comp, \
+	{ .letter = l, .name = n, .type = OPT_LIST, .arg = a, .complete = comp, .min = 1, \
 	  .offset = FIELD(cfg, field, struct strlist), .help = h }
 #define OPT_ROW_INT(l, n, a, cfg, field, lo, hi, h) \
 	{ .letter = l, .name = n, .type = OPT_INT, .arg = a, .min = lo, .max = hi, \

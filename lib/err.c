@@ -8,34 +8,29 @@
 #include <stdio.h>
 #include <string.h>
 
-/*
- * One line, single blanks, no final period: libpq's texts are several indented
- * lines.  A line's end becomes a semicolon, unless it has a mark of its own.
- */
-static void
-tidy(char *s, size_t size)
+static bool
+blank(char c)
 {
-	static const char blanks[] = " \t\r\n";
-	AUTOFREE char *text = xstrdup(s);
-	size_t len = 0;
+	return c == ' ' || c == '\t' || c == '\n' || c == '\r';
+}
 
-	for (const char *p = text; *p && len + 1 < size; p++) {
-		size_t n = strspn(p, blanks);
+/* One line, single blanks, no final period: libpq's texts are several indented lines. */
+static void
+tidy(char *s)
+{
+	char *to = s;
 
-		if (!n) {
-			s[len++] = *p;
-			continue;
-		}
-		if (len && len + 2 < size && p[n] && memchr(p, '\n', n) &&
-		    !strchr(".:;,?!", s[len - 1]))
-			s[len++] = ';';
-		if (len && p[n])
-			s[len++] = ' ';
-		p += n - 1;
+	for (const char *from = s; *from; from++) {
+		if (!blank(*from))
+			*to++ = *from;
+		else if (to > s && to[-1] != ' ')
+			*to++ = ' ';
 	}
-	if (len > 1 && s[len - 1] == '.' && s[len - 2] != '.')
-		len--;
-	s[len] = '\0';
+	while (to > s && blank(to[-1]))
+		to--;
+	if (to - s > 1 && to[-1] == '.' && to[-2] != '.')
+		to--;
+	*to = '\0';
 }
 
 void
@@ -47,7 +42,7 @@ err_set_(struct err *e, enum err_kind kind, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(e->msg, sizeof e->msg, fmt, ap);
 	va_end(ap);
-	tidy(e->msg, sizeof e->msg);
+	tidy(e->msg);
 }
 
 void
@@ -63,7 +58,7 @@ err_sys_(struct err *e, enum err_kind kind, const char *fmt, ...)
 	va_end(ap);
 	n = strlen(e->msg);
 	snprintf(e->msg + n, sizeof e->msg - n, ": %s", strerror(sys));
-	tidy(e->msg, sizeof e->msg);
+	tidy(e->msg);
 }
 
 void
@@ -79,7 +74,7 @@ err_ctx_(struct err *e, const char *fmt, ...)
 	va_end(ap);
 	n = strlen(e->msg);
 	snprintf(e->msg + n, sizeof e->msg - n, ": %s", old);
-	tidy(e->msg, sizeof e->msg);
+	tidy(e->msg);
 }
 
 void
@@ -90,5 +85,5 @@ err_hint(struct err *e, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(e->hint, sizeof e->hint, fmt, ap);
 	va_end(ap);
-	tidy(e->hint, sizeof e->hint);
+	tidy(e->hint);
 }

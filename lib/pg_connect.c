@@ -157,9 +157,16 @@ static int
 connect_error(PGconn *c, const char *why, struct err *e)
 {
 	const char *host = PQhost(c);
+	AUTOSTR clauses = STR(STR_ANY);
 
+	/* libpq's text is several lines */
+	for (size_t n; *why; why += n + strspn(why + n, " \t\n")) {
+		n = strcspn(why, "\n");
+		str_putf(&clauses, "%s%.*s", clauses.len ? "; " : "", (int)n, why);
+	}
 	(void)err_set(e, ERR_UNAVAILABLE, "cannot connect to \"host=%s port=%s dbname=%s\": %s",
-		      host ? host : "", PQport(c) ? PQport(c) : "", PQdb(c) ? PQdb(c) : "", why);
+		      host ? host : "", PQport(c) ? PQport(c) : "", PQdb(c) ? PQdb(c) : "",
+		      clauses.buf);
 	if (!getenv("JOBCTL_DATABASE") && !libpq_is_configured())
 		err_hint(e, "set JOBCTL_DATABASE, give -d, or run: jobctl-db start");
 	return -1;

@@ -209,7 +209,7 @@ refused() {	# STATUS MESSAGE ARG...; with $input on stdin
 
 @test "--args that are none" {
 	printf '{\n "n":\n x }' >bad.json
-	refused 64 '--args: the value is empty' k --args ''
+	refused 65 '--args: column 1: the text ends where a value should be' k --args ''
 	refused 65 '--args: not an object: it begins with "["' k --args '[]'
 	refused 65 'bad.json: line 3, column 2: "x" where a value should be' k --args @bad.json
 	refused 66 'cannot read none.json: No such file or directory' k --args @none.json

@@ -27,7 +27,7 @@ static const char *const colours[] = { "red", "green", NULL };
 static const struct opt opts[] = {
 	OPT_ROW_FLAG('f', "flag", struct config, flag, "a flag"),
 	OPT_ROW_FLAG('g', "other-flag", struct config, other, "another flag"),
-	OPT_ROW_STR('s', "text", "TEXT", struct config, text, "file", "some text"),
+	OPT_ROW_TEXT('s', "text", "TEXT", struct config, text, "file", "some text"),
 	OPT_ROW_LIST('l', "list", "ITEM", struct config, list, "queue", "an item; repeats"),
 	OPT_ROW_INT('n', "number", "N", struct config, number, 1, 100, "a number"),
 	OPT_ROW_MS('t', "span", "D", struct config, span, 100, MS_MAX, "a duration"),
@@ -198,6 +198,7 @@ refused(void)
 	refuses("--span: 1ms is out of range (100ms to ", ARGV(A("-t1ms")));
 	refuses("--at: \"soon\" is not a time", ARGV(A("--at=soon")));
 	refuses("--colour: \"blue\" is none of: red, green", ARGV(A("-cblue")));
+	refuses("--list: the value is empty", ARGV(A("--list=")));
 	refuses("--text: the value is not valid UTF-8", ARGV(A("-s\xff")));
 	refuses("unknown option \"-\\xff\"", ARGV(A("-\xff")));
 	refuses("unknown option \"--\\x1b[31m\"", ARGV(A("--\033[31m")));
