@@ -42,8 +42,9 @@ void close_p(int *fd);
 #define AUTOFD CLEANUP(close_p) int
 
 /*
- * Time inside a process: milliseconds of CLOCK_MONOTONIC.  A deadline is such
- * a time, absolute; NEVER is later than any.  Stored times are the server's
+ * Time inside a process: milliseconds of CLOCK_BOOTTIME, which nobody sets and
+ * which goes on while the machine is suspended: a lease does, too.  A deadline is
+ * such a time, absolute; NEVER is later than any.  Stored times are the server's
  * business.
  */
 #define NEVER INT64_MAX

@@ -11,6 +11,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "processes.h"
+
 static void
 slurp(const char *path, char *buf, size_t n)
 {
@@ -22,28 +24,12 @@ slurp(const char *path, char *buf, size_t n)
 		fclose(f);
 }
 
-/* State and start time of a process; 0 if /proc does not show it. */
-static int64_t
-start_time(int pid, char *state)
-{
-	char path[64], stat[1024];
-	const char *p;
-
-	snprintf(path, sizeof path, "/proc/%d/stat", pid);
-	slurp(path, stat, sizeof stat);
-	/* The name in field 2 may hold anything, ")" too: count from the last one. */
-	p = strrchr(stat, ')');
-	*state = p && p[1] ? p[2] : '?';
-	for (int field = 2; p && field < 22; field++)
-		p = strchr(p + 1, ' ');
-	return p ? strtoll(p, NULL, 10) : 0;
-}
-
 void
 host_self(struct host_process *p)
 {
 	struct stat ns;
-	char boot[37], state;
+	struct process self = { .start = 0 };
+	char boot[37];
 
 	*p = (struct host_process){ .pid = getpid() };
 	if (gethostname(p->host, sizeof p->host - 1))
@@ -51,18 +37,17 @@ host_self(struct host_process *p)
 	slurp("/proc/sys/kernel/random/boot_id", boot, sizeof boot);
 	snprintf(p->boot_id, sizeof p->boot_id, "%s:%llu", boot,
 		 stat("/proc/self/ns/pid", &ns) ? 0ULL : (unsigned long long)ns.st_ino);
-	p->start = start_time(p->pid, &state);
+	(void)process_read(p->pid, &self);
+	p->start = self.start;
 }
 
 bool
 host_process_is_dead(int pid, int64_t start)
 {
-	char state = '?';
-	int64_t now;
+	struct process now;
 
 	/* Not by /proc alone: it may hide the processes of others. */
 	if (pid <= 0 || (kill(pid, 0) && errno == ESRCH))
 		return true;
-	now = start_time(pid, &state);
-	return now && (now != start || state == 'Z' || state == 'X');
+	return process_read(pid, &now) && (now.start != start || !process_runs(&now));
 }

@@ -210,6 +210,12 @@ child(struct birth *b)
 		b->step = AT_CWD;
 		rc = b->spec->cwd ? chdir(b->spec->cwd) : 0;
 	}
+	/* We may have been stopped for long, anywhere before this. */
+	if (rc == 0 && b->spec->not_after && now_ms() >= b->spec->not_after) {
+		b->step = AT_SETUP;
+		errno = ETIME;
+		rc = -1;
+	}
 	if (rc)
 		b->why = errno;
 	else

@@ -20,6 +20,7 @@ struct proc_spec {
 	const char *cwd;	/* NULL: ours */
 	int in, out, err;	/* become 0, 1, 2 */
 	int control;		/* becomes 3, or -1 */
+	int64_t not_after;	/* a deadline, past it the program is not run; 0: none */
 };
 
 struct proc {
@@ -49,7 +50,8 @@ int proc_find(const char *program, const char *path, struct err *e) MUSTCHECK;
  * Start a process.  It has a session of its own, default signal dispositions, an
  * empty signal mask, descriptors 0 to 3 and no other, and is killed by the kernel
  * when we die.  -1 when the program could not be executed, and then no process
- * is left; e->sys says why (ENOEXEC for a script whose interpreter is missing).
+ * is left; e->sys says why (ENOEXEC for a script whose interpreter is missing,
+ * ETIME if it had become too late).
  */
 int proc_spawn(struct proc *p, const struct proc_spec *spec, struct err *e) MUSTCHECK;
 

@@ -169,7 +169,7 @@ stop_workers() {
 }
 
 gone_or_zombie() {	# PID
-	gone "$1" || grep -q '^State:[[:space:]]*Z' "/proc/$1/status" 2>/dev/null
+	gone "$1" || grep -q '^State:[[:space:]]*Z' "/proc/$1/status" 2>/dev/null || gone "$1"
 }
 
 teardown() {

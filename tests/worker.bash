@@ -85,6 +85,23 @@ cpu_ticks() {	# PID
 	echo $((${12} + ${13}))
 }
 
+# WORKER_PID is the guardian, as for any user; below it is the worker, below that are jobs.
+the_worker() {
+	pgrep -P "$WORKER_PID"
+}
+
+no_jobs_run() {
+	local worker
+
+	worker=$(the_worker) || return 0
+	[ -z "$(pgrep -P "$worker")" ]
+}
+
+# Clock ticks of CPU of the guardian and the worker.
+worker_ticks() {
+	echo $(($(cpu_ticks "$WORKER_PID") + $(cpu_ticks "$(the_worker)")))
+}
+
 exit_status() {	# PID: of a process that this shell started
 	local status=0
 

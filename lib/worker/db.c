@@ -83,7 +83,7 @@ beaten(void *ctx, const PGresult *res, const struct err *e)
 		db_complain(w, "cannot renew the lease", e);
 		return;
 	}
-	w->fence_at = w->asked_at + w->cfg.lease_ms * 3 / 4;
+	guard_renewed(w);
 	sd_say("STATUS=running %zu of %" PRId64 ", %" PRId64 " completed, %" PRId64 " failed",
 	       w->nstarted, w->cfg.slots, w->completed, w->failed);
 	for (int i = 0; i < PQntuples(res); i++) {
@@ -184,9 +184,6 @@ found_neighbours(void *ctx, const PGresult *res, const struct err *e)
 static void
 maintain(struct worker *w)
 {
-	struct host_process self;
-
-	host_self(&self);
 	w->maintaining = true;
 	w->maintain_at = deadline_in(db_jitter(MAINTAIN_MS));
 	pipe_call(&w->pipe, db_deadline(w), "SELECT jobctl.maintain()", PG_NOARGS, maintained,
@@ -194,7 +191,7 @@ maintain(struct worker *w)
 	pipe_call(&w->pipe, db_deadline(w),
 		  "SELECT worker_id, pid, pid_start FROM jobctl.workers "
 		  "WHERE host = $1 AND boot_id = $2 AND worker_id <> $3",
-		  PG_ARGS(pg_text(self.host), pg_text(self.boot_id), pg_uuid(&w->id)),
+		  PG_ARGS(pg_text(w->self.host), pg_text(w->self.boot_id), pg_uuid(&w->id)),
 		  found_neighbours, w);
 }
 
@@ -239,7 +236,7 @@ registered(void *ctx, const PGresult *res, const struct err *e)
 	w->ever_registered = w->registered = true;
 	w->lost_at = NEVER;
 	w->backoff_ms = BACKOFF_MIN_MS;
-	w->fence_at = w->asked_at + w->cfg.lease_ms * 3 / 4;
+	guard_renewed(w);
 	w->beat_at = 0;			/* learn at once what became of what we run */
 	w->look_at = 0;
 	w->tell_idle = false;
@@ -262,9 +259,6 @@ say_hello(struct worker *w)
 {
 	struct pg_array queues = PG_ARRAY_INIT, kinds = PG_ARRAY_INIT;
 	AUTOFREE char *listen = listen_statement(w);
-	struct host_process self;
-
-	host_self(&self);
 	w->greeting = true;
 	w->asked_at = now_ms();
 	pipe_call(&w->pipe, db_deadline(w), "SELECT jobctl.require_schema($1, $2)",
@@ -272,8 +266,8 @@ say_hello(struct worker *w)
 	pipe_call(&w->pipe, db_deadline(w), listen, PG_NOARGS, checked, w);
 	pipe_call(&w->pipe, db_deadline(w),
 		  "SELECT jobctl.register_worker($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
-		  PG_ARGS(pg_uuid(&w->id), pg_text(self.host), pg_text(self.boot_id),
-			  pg_i32(self.pid), pg_i64(self.start), pg_text(JOBCTL_VERSION),
+		  PG_ARGS(pg_uuid(&w->id), pg_text(w->self.host), pg_text(w->self.boot_id),
+			  pg_i32(w->self.pid), pg_i64(w->self.start), pg_text(JOBCTL_VERSION),
 			  claim_words(&queues, w->queues), claim_words(&kinds, w->kinds),
 			  pg_i32((int32_t)w->cfg.slots), pg_ms(w->cfg.lease_ms)),
 		  registered, w);
@@ -288,6 +282,7 @@ gone(void *ctx, const PGresult *res, const struct err *e)
 
 	(void)res;
 	(void)e;	/* then the lease ends by itself */
+	guard_left(w);
 	w->over = true;
 }
 
@@ -296,6 +291,7 @@ db_unregister(struct worker *w)
 {
 	w->leaving = true;
 	if (!w->registered) {
+		guard_left(w);
 		w->over = true;
 		return;
 	}

@@ -358,7 +358,7 @@ pick(struct worker *w, struct run **v)
 	for (size_t i = 0; i < w->nruns && n < BATCH && bytes < OUTPUT_BYTES; i++) {
 		struct run *r = w->runs[i];
 
-		if (r->state != RUN_ENDED || now < r->retry_at)
+		if (r->state != RUN_ENDED || !r->swept || now < r->retry_at)
 			continue;
 		if (n && (r->alone || !r->outcome != !v[0]->outcome ||
 			  (!r->outcome && !same_reason(r, v[0]))))
@@ -385,7 +385,7 @@ write_at(const struct worker *w)
 		return NEVER;
 	for (size_t i = 0; i < w->nruns; i++) {
 		const struct run *r = w->runs[i];
-		int64_t ready = hurry ? 0 : r->ended + LINGER_MS;
+		int64_t ready = r->left ? r->sweep_at : hurry ? 0 : r->ended + LINGER_MS;
 
 		if (r->state == RUN_ENDED)
 			at = earliest(at, r->retry_at > ready ? r->retry_at : ready);
@@ -397,8 +397,10 @@ static void
 write_ends(struct worker *w)
 {
 	struct run *v[BATCH];
-	size_t n = pick(w, v);
+	size_t n;
 
+	tree_sweep(w);
+	n = pick(w, v);
 	if (!n)
 		return;
 	w->finishing = true;

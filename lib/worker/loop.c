@@ -17,7 +17,7 @@
 #include "worker.h"
 
 enum {
-	FIXED = 2,		/* descriptors: signals and database */
+	FIXED = 3,		/* descriptors: signals, database, guardian */
 	PER_RUN = 4,		/* exit, out, err, control */
 	SPARE = 64,		/* for everything else */
 	START_MS = 50,		/* spent on starting jobs before the rest has its turn */
@@ -82,24 +82,32 @@ on_signal(struct worker *w, int fd)
 }
 
 /* Who started us with HUP or INT ignored (nohup, a script's "&") wants that to stay so. */
-static int
-open_signals(struct err *e)
+static sigset_t
+our_signals(void)
 {
 	static const int ours[] = { SIGHUP, SIGINT, SIGTERM };
 	struct sigaction sa;
 	sigset_t set;
-	int fd;
 
 	sigemptyset(&set);
 	for (size_t i = 0; i < NELEM(ours); i++)
 		if (ours[i] == SIGTERM || sigaction(ours[i], NULL, &sa) ||
 		    sa.sa_handler != SIG_IGN)
 			sigaddset(&set, ours[i]);
-	sigprocmask(SIG_SETMASK, &set, NULL);
-	fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-	if (fd < 0)
-		return err_sys(e, ERR_OS, "signalfd");
-	return fd;
+	return set;
+}
+
+/* Nobody would kill what we run if we died now. */
+static void
+on_guardian_death(struct worker *w)
+{
+	close_p(&w->guardian);
+	log_line(LOG_LEVEL_ERROR, "the guardian has died; stopping", NULL);
+	w->status = 70;
+	worker_drain(w, "the guardian has died");
+	kill_all(w, STOP_INTERRUPT);
+	for (size_t i = 0; i < w->nruns; i++)
+		proc_stop(&w->runs[i]->proc, 0);
 }
 
 /* Output comes faster than it is stored. */
@@ -266,6 +274,7 @@ due(const struct worker *w)
 		if (w->runs[i]->state == RUN_STARTED)
 			t = earliest(t, w->runs[i]->expires);
 	}
+	t = earliest(t, tree_due(w));
 	t = earliest(t, give_up_at(w));
 	return earliest(t, claim_held_until(w));
 }
@@ -289,6 +298,7 @@ fill_table(struct worker *w, int sigfd, int64_t *deadline)
 	p[0] = (struct pollfd){ .fd = sigfd, .events = POLLIN };
 	p[1] = (struct pollfd){ .fd = -1 };
 	p[1].fd = db_fd(w, &p[1].events, deadline);
+	p[2] = (struct pollfd){ .fd = w->guardian, .events = POLLIN };
 	for (size_t i = 0; i < w->nruns; i++) {
 		const struct run *r = w->runs[i];
 		const int fds[PER_RUN] = { r->proc.fd, hold ? -1 : r->out, hold ? -1 : r->err,
@@ -347,8 +357,11 @@ turn(struct worker *w, int sigfd)
 	read_runs(w, n);
 	if (w->table[0].revents)
 		on_signal(w, sigfd);
+	if (w->table[2].revents)
+		on_guardian_death(w);
 	db_ready(w, w->table[1].revents != 0);
 	tick_runs(w);
+	tree_turn(w);
 	check_limits(w);
 	w->pressed = pressed(w);
 	db_turn(w);
@@ -390,14 +403,18 @@ int
 worker_run(struct worker *w)
 {
 	struct err e = ERR_INIT;
+	sigset_t signals = our_signals();
 	AUTOFD sigfd = -1;
 
-	if (proc_init((int)w->cfg.slots * PER_RUN + SPARE, &e))
-		return cmd_fail(w->cmd, &e);
-	sigfd = open_signals(&e);
-	if (sigfd < 0)
-		return cmd_fail(w->cmd, &e);
 	init(w);
+	if (proc_init((int)w->cfg.slots * PER_RUN + SPARE, &e) || guard_begin(w, &signals, &e))
+		return cmd_fail(w->cmd, &e);
+	sigprocmask(SIG_SETMASK, &signals, NULL);
+	sigfd = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (sigfd < 0) {
+		(void)err_sys(&e, ERR_OS, "signalfd");
+		return cmd_fail(w->cmd, &e);
+	}
 	while (!w->over)
 		turn(w, sigfd);
 	if (w->fatal.kind)

@@ -21,6 +21,7 @@ enum {
 	PAUSE_MS = 1000,	/* when the system has no room for another process */
 	PIPE_MAX = 1 << 20,	/* what a pipe can hold: fs.pipe-max-size */
 	MIN_MEAN_MS = 1,
+	SWEEP_MS = 20,		/* looking for what jobs left is not free: several at once */
 };
 
 struct run *
@@ -113,6 +114,8 @@ ended(struct worker *w, struct run *r, const char *outcome, const char *error)
 	r->state = RUN_ENDED;
 	r->error = error ? clean(error) : NULL;
 	r->ended = now_ms();
+	r->swept = !r->leader;
+	r->sweep_at = r->ended + SWEEP_MS;
 	close_pipes(r);
 	spool_end(&r->spool);
 	free_p(&r->args);		/* what is left may wait for a database for long */
@@ -156,7 +159,7 @@ pipe_from_child(int *ours, int *theirs, struct err *e)
 }
 
 static int
-spawn(struct run *r, const struct command *c, struct err *e)
+spawn(struct run *r, const struct command *c, int64_t not_after, struct err *e)
 {
 	AUTOFD in = -1;
 	AUTOFD out = -1;
@@ -170,7 +173,7 @@ spawn(struct run *r, const struct command *c, struct err *e)
 		return -1;
 	spec = (struct proc_spec){ .argv = c->argv, .envp = c->envp, .path = getenv("PATH"),
 				   .cwd = c->cwd, .in = in, .out = out, .err = err,
-				   .control = control };
+				   .control = control, .not_after = not_after };
 	return proc_spawn(&r->proc, &spec, e);
 }
 
@@ -209,8 +212,12 @@ run_start(struct worker *w, struct run *r)
 		ended(w, r, "permanent", e.msg);
 		return;
 	}
-	rc = spawn(r, &c, &e);
+	rc = spawn(r, &c, w->fence_at, &e);
 	command_free(&c);
+	if (rc && e.sys == ETIME) {	/* the lease is over: tick_runs() sees to it */
+		close_pipes(r);
+		return;
+	}
 	if (rc && out_of_room(e.sys)) {
 		close_pipes(r);
 		w->start_at = deadline_in(PAUSE_MS);
@@ -222,6 +229,7 @@ run_start(struct worker *w, struct run *r)
 		return;
 	}
 	r->state = RUN_STARTED;
+	r->leader = r->proc.pid;
 	w->nclaimed--;
 	w->nstarted++;
 	r->started = now_ms();
@@ -347,6 +355,8 @@ run_exited(struct worker *w, struct run *r)
 		worker_fatal(w, &e); /* cannot be: the child is ours and nobody else waits */
 		return;
 	}
+	if (r->stop == STOP_NONE && r->end.signal == SIGKILL && now_ms() >= w->fence_at)
+		r->stop = STOP_FENCED;	/* the guardian's work, while we were stopped */
 	control_end(r);
 	read_rest(r, 1, &r->out);
 	read_rest(r, 2, &r->err);
@@ -354,7 +364,9 @@ run_exited(struct worker *w, struct run *r)
 	if (r->stop == STOP_SUPERSEDED) {
 		log_line(LOG_LEVEL_WARNING, "superseded", "id", uuid_str(&r->id).z, NULL);
 		w->nstarted--;
-		run_forget(w, r);
+		r->state = RUN_ENDED;
+		r->ended = now_ms();
+		close_pipes(r);
 		return;
 	}
 	if (r->stop == STOP_INTERRUPT || r->stop == STOP_FENCED) {

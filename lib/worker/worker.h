@@ -2,11 +2,13 @@
  * worker.h - claiming jobs and running a program for each
  *
  * One thread, one poll().  The files:
+ *   guard.c    the process above the worker, which outlives it
  *   loop.c     what may wake the worker and what is due; signals; stopping
  *   db.c       the connection, being alive, what is said when
  *   claim.c    taking jobs
  *   ends.c     writing down what jobs said and how they ended
  *   run.c      one attempt at a job: start, output, end
+ *   tree.c     what it leaves behind
  *   control.c  what a job says on its control descriptor
  *   command.c  which program a job means, its arguments and environment
  *
@@ -15,6 +17,8 @@
  *     answered for it (or it was superseded);
  *   - nothing is started after fence_at, and at fence_at what runs is killed:
  *     the lease counts from when it was asked for, so the server's copy ends later;
+ *   - an end is written, and a job given back, only after none of its processes
+ *     was found alive;
  *   - a claim that was not answered is said again with the same token before
  *     any other;
  *   - everything written names (id, token), so that all of it can be said again
@@ -25,7 +29,10 @@
 
 #include <poll.h>
 
+#include <signal.h>
+
 #include "cmd.h"
+#include "host.h"
 #include "pipe.h"
 #include "proc.h"
 #include "spool.h"
@@ -79,7 +86,10 @@ struct run {
 	enum run_state state;
 	enum run_stop stop;
 	struct proc proc;
+	pid_t leader;			/* its first process, also when that has gone; 0: none yet */
 	struct proc_end end;
+	int64_t sweep_at;		/* when to look for what it left behind */
+	bool swept, left, stuck;	/* there is nothing; there was; it does not die */
 	int out, err, control;		/* our ends of the pipes, or -1 */
 	struct spool spool;
 	struct str line;		/* of the control channel, up to its newline */
@@ -96,10 +106,15 @@ struct run {
 	char *error;
 };
 
+struct guarded;
+
 struct worker {
 	struct worker_config cfg;
 	const struct cmd *cmd;
 	struct uuid id;
+	struct host_process self;	/* who we are to others: our guardian */
+	struct guarded *guarded;	/* what it is told */
+	int guardian;			/* pidfd: readable when it has died */
 	char **queues;			/* NULL-terminated; NULL: every queue */
 	char **kinds;			/* NULL-terminated; NULL: every kind */
 	char **env, **exec_env;		/* of children */
@@ -140,6 +155,15 @@ struct worker {
 	bool over;
 	struct err fatal;
 };
+
+/* guard.c */
+/*
+ * Make this process the guardian, which takes these signals and never returns, and
+ * return in a new one as the worker.
+ */
+int guard_begin(struct worker *w, const sigset_t *signals, struct err *e) MUSTCHECK;
+void guard_renewed(struct worker *w);	/* the lease that was asked for at asked_at */
+void guard_left(struct worker *w);	/* what was ours is written or given back */
 
 /* loop.c */
 int worker_run(struct worker *w);	/* until it is over; the exit status */
@@ -182,6 +206,11 @@ bool run_read(struct run *r, int stream, int *fd);
 void run_exited(struct worker *w, struct run *r);
 void run_forget(struct worker *w, struct run *r);	/* out of runs[], freed */
 void run_flush_soon(struct run *r);
+
+/* tree.c */
+void tree_turn(struct worker *w);
+int64_t tree_due(const struct worker *w);
+void tree_sweep(struct worker *w);	/* now, for all that have ended */
 
 /* control.c */
 /* The channel has something; false if it had nothing. */

@@ -75,13 +75,13 @@ beats_again() {	# TIME of the last
 quiet_for_beats() {	# N TICKS
 	local i last before
 
-	before=$(cpu_ticks "$WORKER_PID")
+	before=$(worker_ticks)
 	for ((i = 0; i < $1; i++)); do
 		last=$(beats)
 		eventually 10 beats_again "$last"
 	done
-	echo "ticks: $(($(cpu_ticks "$WORKER_PID") - before))"
-	[ $(($(cpu_ticks "$WORKER_PID") - before)) -le "$2" ]
+	echo "ticks: $(($(worker_ticks) - before))"
+	[ $(($(worker_ticks) - before)) -le "$2" ]
 }
 
 @test "without a database a new worker ends with status 69" {
@@ -168,10 +168,10 @@ quiet_for_beats() {	# N TICKS
 	sql "ALTER DATABASE $PGDATABASE SET default_transaction_read_only = on"
 	sql "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'jobctl-worker%' AND datname = '$PGDATABASE'"
 	eventually 10 says 'read-only'
-	before=$(cpu_ticks "$WORKER_PID")
+	before=$(worker_ticks)
 	several() { [ "$(grep -c 'read-only' "$WORKER_LOG")" -ge 4 ]; }
 	eventually 20 several
-	[ $(($(cpu_ticks "$WORKER_PID") - before)) -le 5 ]
+	[ $(($(worker_ticks) - before)) -le 5 ]
 	PGOPTIONS='-c default_transaction_read_only=off' psql -Xq -c "ALTER DATABASE $PGDATABASE RESET default_transaction_read_only"
 	eventually 20 says 'the database is back'
 	id=$(submit k)
@@ -207,8 +207,7 @@ quiet_for_beats() {	# N TICKS
 	jobctl-db -Q stop
 	eventually 10 says 'no database'
 	touch "$D/go"
-	no_children() { [ -z "$(pgrep -P "$WORKER_PID")" ]; }
-	eventually 10 no_children
+	eventually 10 no_jobs_run
 	jobctl-db -Q start 3>&-
 	eventually 20 status_is "$a" completed
 	eventually 20 status_is "$b" failed
@@ -227,10 +226,10 @@ quiet_for_beats() {	# N TICKS
 	eventually 10 prints 1 workers
 	jobctl-db -Q stop
 	eventually 10 says 'no database'
-	before=$(cpu_ticks "$WORKER_PID")
+	before=$(worker_ticks)
 	several() { [ "$(grep -c 'no database' "$WORKER_LOG")" -ge 5 ]; }
 	eventually 20 several
-	[ $(($(cpu_ticks "$WORKER_PID") - before)) -le 5 ]
+	[ $(($(worker_ticks) - before)) -le 5 ]
 	kill -TERM "$WORKER_PID"
 	eventually 10 gone_or_zombie "$WORKER_PID"
 	prints 0 exit_status "$WORKER_PID"
@@ -245,15 +244,11 @@ quiet_for_beats() {	# N TICKS
 	jobctl-db -Q stop
 	eventually 10 says 'no database'
 	touch "$D/go"
-	eventually 10 no_children_of "$WORKER_PID"
+	eventually 10 no_jobs_run
 	kill -TERM "$WORKER_PID"
 	eventually 20 gone_or_zombie "$WORKER_PID"
 	prints 69 exit_status "$WORKER_PID"
 	says 'is not told how 1 job ended'
-}
-
-no_children_of() {
-	[ -z "$(pgrep -P "$1")" ]
 }
 
 @test "a server that does not answer loses its jobs before their lease ends" {
@@ -264,23 +259,23 @@ no_children_of() {
 	eventually 10 status_is "$id" running
 	eventually 10 exists "$D/log"
 	freeze_server
-	before=$(cpu_ticks "$WORKER_PID")
+	before=$(worker_ticks)
 	eventually 10 says 'the lease could not be renewed in time'
 	eventually 10 gone_or_zombie "$(head -n 1 "$D/log")"
 	eventually 10 says 'the database has stopped answering'
-	[ $(($(cpu_ticks "$WORKER_PID") - before)) -le 10 ]
+	[ $(($(worker_ticks) - before)) -le 10 ]
 	thaw_server
 	eventually 30 status_is "$id" completed
 	prints 1 job "$id" attempt
 	[ "$(wc -l <"$D/log")" = 2 ]
 }
 
-@test "when a worker is killed its jobs die with it, and others on its host get them at once" {
+@test "when a worker and its guardian are killed its jobs die with it, and others on its host get them at once" {
 	local id
 	id=$(submit_sh "[ ! -e $D/pid ] || exit 0; echo \$\$ >$D/pid.tmp; mv $D/pid.tmp $D/pid; exec sleep 1000")
 	start_sh_worker --lease 1h
 	eventually 10 exists "$D/pid"
-	kill -KILL "$WORKER_PID"
+	kill -KILL "$WORKER_PID" "$(the_worker)"
 	eventually 5 gone_or_zombie "$(cat "$D/pid")"
 	run -0 --separate-stderr sh_worker --drain
 	[[ "$stderr" == *'gave back jobs of dead workers'* ]]
@@ -304,18 +299,18 @@ no_children_of() {
 	prints '1/worker_lost 1/ok' runs "$id"
 }
 
-@test "a worker that was suspended for too long stops what runs and changes nothing" {
-	local id
+@test "a worker that was suspended for too long changes nothing" {
+	local id stopped
 	id=$(submit_sh "echo \$\$ >>$D/log; [ \$(wc -l <$D/log) = 2 ] || exec sleep 1000")
 	start_sh_worker --lease 1s
 	eventually 10 exists "$D/log"
-	kill -STOP "$WORKER_PID"
+	stopped=$(the_worker)
+	kill -STOP "$stopped"
 	expired() { [ "$(sql "SELECT bool_and(lease_until < now()) FROM jobctl.workers WHERE '$Q' = ANY (queues)")" = t ]; }
 	eventually 10 expired
 	sh_worker --drain -Q
 	status_is "$id" completed
-	kill -CONT "$WORKER_PID"
-	eventually 10 gone_or_zombie "$(head -n 1 "$D/log")"
+	kill -CONT "$stopped"
 	eventually 10 says 'superseded'
 	prints '1/worker_lost 1/ok' runs "$id"
 	status_is "$id" completed
@@ -341,9 +336,9 @@ no_children_of() {
 	sql "ALTER TABLE jobctl.claims ADD CONSTRAINT test_refuses CHECK (queue <> '$Q')"
 	start_sh_worker --lease 1s --poll 50ms
 	several() { [ "$(grep -c test_refuses "$WORKER_LOG")" -ge 5 ]; }
-	before=$(cpu_ticks "$WORKER_PID")
+	before=$(worker_ticks)
 	eventually 10 several
-	[ $(($(cpu_ticks "$WORKER_PID") - before)) -le 5 ]
+	[ $(($(worker_ticks) - before)) -le 5 ]
 	kill -TERM "$WORKER_PID"
 	eventually 10 gone_or_zombie "$WORKER_PID"
 	prints 0 exit_status "$WORKER_PID"

@@ -1,0 +1,254 @@
+/*
+ * guard.c - the process that sees to it that nothing outlives the worker
+ *
+ * The process that was started becomes the guardian and forks the worker.  It has
+ * four duties, and no connection to the database that could keep it from them:
+ *
+ *   - signals for the worker come here, and are passed on;
+ *   - when the worker has gone too long without renewing its lease and has not
+ *     stopped its jobs itself, because it is stopped or hangs or the machine was
+ *     suspended, all descendants of the worker are killed;
+ *   - when the worker has died, however it did, all descendants are killed.  They
+ *     are children of the guardian by then, which is their subreaper: none escapes
+ *     by leaving its group or session;
+ *   - then, not before, the jobs of a worker that died are given back.
+ *
+ * It is the guardian whose pid and start time prove to others on the host that a
+ * worker is gone.  If it is the guardian that dies, the worker stops everything.
+ *
+ * When: the worker fences itself at three quarters of a lease, the guardian at
+ * seven eighths.  Both count from when the lease was asked for, so the server's
+ * copy ends later than ours; the last eighth is for killing, and for a server whose
+ * clock runs faster than ours (by up to a seventh, which no clock does).
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/pidfd.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/timerfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "log.h"
+#include "processes.h"
+#include "worker.h"
+
+enum {
+	AGAIN_MS = 10,		/* between rounds of killing */
+	EXPIRED_MS = 1000,	/* between looks at a worker whose lease is over */
+	KILL_MS = 10000,	/* what has not died by then is stuck in the kernel */
+	CALL_MS = 5000,
+};
+
+/* What the worker tells the guardian, in memory that they share. */
+struct guarded {
+	_Atomic int64_t fence_at;	/* NEVER while there is no lease */
+	_Atomic bool registered;
+};
+
+struct guardian {
+	struct worker *w;
+	pid_t worker;
+	int64_t since;			/* when the worker was forked */
+	int signals, timer;
+};
+
+void
+guard_renewed(struct worker *w)
+{
+	w->fence_at = w->asked_at + w->cfg.lease_ms * 3 / 4;
+	atomic_store(&w->guarded->fence_at, w->asked_at + w->cfg.lease_ms * 7 / 8);
+	atomic_store(&w->guarded->registered, true);
+}
+
+void
+guard_left(struct worker *w)
+{
+	atomic_store(&w->guarded->registered, false);
+}
+
+/* KILL to all descendants of a process, except through children older than since; how many. */
+static size_t
+kill_below(pid_t ancestor, int64_t since)
+{
+	struct processes t;
+	size_t n = 0;
+
+	processes_read(&t);
+	for (size_t i = 0; i < t.n; i++) {
+		const struct process *p = &t.v[i], *root = processes_root(&t, p, ancestor);
+
+		if (!root || !process_runs(p) || process_started_ms(root) + AGAIN_MS < since)
+			continue;
+		process_kill(p);
+		n++;
+	}
+	processes_free(&t);
+	return n;
+}
+
+/* Until there are none; how many were killed. */
+static size_t
+kill_all_below(pid_t ancestor, int64_t since)
+{
+	int64_t deadline = deadline_in(KILL_MS);
+	size_t total = 0, n;
+
+	while ((n = kill_below(ancestor, since)) && now_ms() < deadline) {
+		total += n;
+		while (waitpid(-1, NULL, WNOHANG) > 0)
+			;
+		(void)poll(NULL, 0, AGAIN_MS);
+	}
+	if (n)
+		log_line(LOG_LEVEL_ERROR, "processes cannot be killed", NULL);
+	return total;
+}
+
+/* When to look again. */
+static int64_t
+fence(struct guardian *g)
+{
+	int64_t at = atomic_load(&g->w->guarded->fence_at);
+
+	if (now_ms() < at)
+		return at;
+	if (!kill_below(g->worker, 0))
+		return deadline_in(EXPIRED_MS);
+	log_line(LOG_LEVEL_ERROR, "the worker's lease is ending and it did not stop its jobs; "
+		 "killed them", NULL);
+	return deadline_in(AGAIN_MS);
+}
+
+static void
+wake_at(struct guardian *g, int64_t at)
+{
+	struct itimerspec t = { .it_value = { 0 } };	/* NEVER: disarmed */
+
+	if (at != NEVER)
+		t.it_value = (struct timespec){ .tv_sec = at / 1000,
+						.tv_nsec = at % 1000 * 1000000 + 1 };
+	timerfd_settime(g->timer, TFD_TIMER_ABSTIME, &t, NULL);
+}
+
+/* Until the worker has exited: its status as wait(2) has it. */
+static int
+watch(struct guardian *g)
+{
+	struct signalfd_siginfo si;
+	uint64_t expirations;
+	int status;
+
+	for (;;) {
+		struct pollfd p[] = { { .fd = g->signals, .events = POLLIN },
+				      { .fd = g->timer, .events = POLLIN } };
+
+		wake_at(g, fence(g));
+		(void)poll(p, NELEM(p), -1);
+		(void)!read(g->timer, &expirations, sizeof expirations);
+		while (read(g->signals, &si, sizeof si) == (ssize_t)sizeof si)
+			if (si.ssi_signo != SIGCHLD)
+				kill(g->worker, (int)si.ssi_signo);
+		if (waitpid(g->worker, &status, WNOHANG) == g->worker)
+			return status;
+	}
+}
+
+/* Nothing of the worker runs any more: its jobs need not wait for the end of its lease. */
+static void
+give_back(struct worker *w, const char *why)
+{
+	struct pg db = PG_INIT;
+	struct pg_array dead = PG_ARRAY_INIT;
+	struct err e = ERR_INIT;
+	PG_RES res = NULL;
+
+	pg_array_add(&dead, pg_uuid(&w->id));
+	if (pg_connect(&db, w->cmd->name, w->cfg.common.dbname, &e) == 0) {
+		db.call_ms = CALL_MS;
+		if (pg_first_call(&db, &res, "SELECT count(*) FROM jobctl.reap($1, $2)",
+				  PG_ARGS(pg_array(&dead, pg_uuid(&w->id)), pg_text(why)),
+				  &e) == 1)
+			log_line(LOG_LEVEL_WARNING, "gave back the jobs of the worker", "jobs",
+				 PQgetvalue(res, 0, 0), NULL);
+	}
+	if (e.kind)
+		log_line(LOG_LEVEL_ERROR, "cannot give back the jobs of the worker; they come "
+			 "back when its lease ends", "error", e.msg, NULL);
+	pg_close(&db);
+	pg_array_free(&dead);
+}
+
+static NORETURN void
+guard(struct guardian *g)
+{
+	int status = watch(g), sig = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+	size_t killed = kill_all_below(getpid(), g->since);
+	AUTOFREE char *why = NULL;
+	sigset_t none;
+
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);	/* a signal may end what follows */
+	if (sig)
+		why = xasprintf("killed by signal %d (%s)", sig, sigabbrev_np(sig));
+	else
+		why = xasprintf("ended with status %d", WEXITSTATUS(status));
+	if (sig || killed) {
+		AUTOFREE char *n = xasprintf("%zu", killed);
+
+		log_line(sig ? LOG_LEVEL_ERROR : LOG_LEVEL_WARNING, "the worker has ended",
+			 "why", why, "killed", n, NULL);
+	}
+	if (atomic_load(&g->w->guarded->registered))
+		give_back(g->w, why);
+	exit(sig ? 128 + sig : WEXITSTATUS(status));
+}
+
+static int
+become_worker(struct worker *w, pid_t guardian, struct err *e)
+{
+	setsid();		/* a terminal's signals come through the guardian, once */
+	prctl(PR_SET_CHILD_SUBREAPER, 1);
+	w->guardian = pidfd_open(guardian, 0);
+	if (w->guardian < 0 || getppid() != guardian)
+		return err_sys(e, ERR_OS, "the guardian has died");
+	return 0;
+}
+
+int
+guard_begin(struct worker *w, const sigset_t *signals, struct err *e)
+{
+	struct guardian g = { .w = w, .since = now_ms() };
+	sigset_t set = *signals;
+	pid_t self = getpid();
+
+	host_self(&w->self);
+	w->guarded = mmap(NULL, sizeof *w->guarded, PROT_READ | PROT_WRITE,
+			  MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (w->guarded == MAP_FAILED)
+		return err_sys(e, ERR_OS, "mmap");
+	atomic_init(&w->guarded->fence_at, NEVER);
+	atomic_init(&w->guarded->registered, false);
+	sigaddset(&set, SIGCHLD);
+	sigprocmask(SIG_SETMASK, &set, NULL);	/* before the fork: none is lost */
+	g.signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	g.timer = timerfd_create(CLOCK_BOOTTIME, TFD_CLOEXEC | TFD_NONBLOCK);
+	if (g.signals < 0 || g.timer < 0 || prctl(PR_SET_CHILD_SUBREAPER, 1))
+		return err_sys(e, ERR_OS, "cannot guard the worker");
+	g.worker = fork();
+	if (g.worker < 0)
+		return err_sys(e, ERR_OS, "fork");
+	if (g.worker > 0)
+		guard(&g);
+	close(g.signals);
+	close(g.timer);
+	return become_worker(w, self, e);
+}

@@ -1,0 +1,202 @@
+#!/usr/bin/env bats
+# jobctl-worker: nothing that a job started outlives the job, or the worker.
+
+# shellcheck disable=SC2016	# the scripts are for the jobs' shells
+
+bats_require_minimum_version 1.5.0
+load ../helper
+load ../worker
+
+setup_file() {
+	new_database
+}
+
+# For a job's script: a process that has left the job's group and session, and everything
+# that tells whose it is, and has no parent any more.  Its pid is in $D/NAME.
+escape() {	# NAME [KEEP]
+	local env='env -i'
+
+	[ $# = 1 ] || env=
+	printf '(%s setsid sh -c '\''echo $$ >%s.tmp; mv %s.tmp %s; exec sleep 1000'\'' >/dev/null 2>&1 3>&- &);' \
+		"$env" "$D/$1" "$D/$1" "$D/$1"
+	printf 'until [ -e %s ]; do sleep 0.02; done;' "$D/$1"
+}
+
+dead() {	# NAME
+	gone_or_zombie "$(cat "$D/$1")"
+}
+
+alive() {	# NAME
+	! dead "$1"
+}
+
+in_database() {	# EXPRESSION over the row of the worker
+	sql "SELECT $1 FROM jobctl.workers WHERE '$Q' = ANY (queues)"
+}
+
+@test "what a job leaves behind is killed before its end is written" {
+	local id
+	id=$(submit_sh "$(escape kept keep) $(escape bare) echo out")
+	start_sh_worker
+	eventually 10 status_is "$id" completed
+	dead kept
+	dead bare
+	[ "$(output "$id" 1)" = out ]
+}
+
+@test "so is what fails, times out, or is cancelled leaves behind" {
+	local a b c
+	a=$(submit_sh "$(escape a) exit 65")
+	b=$(submit_sh "$(escape b) sleep 1000" "timeout => '300 ms', max_attempts => 1")
+	c=$(submit_sh "$(escape c) sleep 1000")
+	start_sh_worker -j 3
+	eventually 10 status_is "$a" failed
+	dead a
+	eventually 10 status_is "$b" failed
+	dead b
+	eventually 10 exists "$D/c"
+	jobctl-cancel "$c"
+	eventually 10 status_is "$c" cancelled
+	dead c
+}
+
+@test "the processes of another job live on" {
+	local a b
+	a=$(submit_sh "$(escape a keep) $(wait_for go)")
+	b=$(submit_sh "$(wait_for b-may-end)")
+	start_sh_worker -j 2
+	eventually 10 exists "$D/a"
+	eventually 10 status_is "$b" running
+	touch "$D/b-may-end"
+	eventually 10 status_is "$b" completed
+	alive a
+	status_is "$a" running
+	touch "$D/go"
+	eventually 10 status_is "$a" completed
+	dead a
+}
+
+@test "a process that was there before a job is not taken for its child" {
+	local a b
+	a=$(submit_sh "$(escape a) $(wait_for go)")
+	start_sh_worker -j 2
+	eventually 10 exists "$D/a"
+	b=$(submit_sh true)
+	eventually 10 status_is "$b" completed
+	alive a
+	touch "$D/go"
+	eventually 10 status_is "$a" completed
+	dead a
+}
+
+@test "orphans that end by themselves are collected" {
+	local id worker
+	id=$(submit_sh "for i in 1 2 3 4 5; do (setsid true &); done; echo >$D/up; $(wait_for go)")
+	start_sh_worker --lease 1s
+	eventually 10 exists "$D/up"
+	worker=$(the_worker)
+	only_the_job() { [ "$(pgrep -cP "$worker")" = 1 ]; }
+	eventually 10 only_the_job
+	touch "$D/go"
+	eventually 10 status_is "$id" completed
+}
+
+@test "a crowd that goes on forking is killed" {
+	local id
+	id=$(submit_sh "for i in 1 2 3 4 5 6 7 8; do (setsid sh -c 'while :; do (sleep 0.01; sleep 1000$$) & sleep 0.01; done' >/dev/null 2>&1 3>&- &); done; sleep 0.2")
+	start_sh_worker
+	eventually 10 status_is "$id" completed
+	run -1 pgrep -f "sleep 1000$$"
+}
+
+@test "kill -9 of the worker: its jobs and all their processes are dead, then given back, at once" {
+	local id worker
+	id=$(submit_sh "[ ! -e $D/kept ] || exit 0; $(escape kept keep) $(escape bare) sleep 1000")
+	start_sh_worker --lease 1h
+	eventually 10 exists "$D/bare"
+	worker=$(the_worker)
+	kill -KILL "$worker"
+	eventually 10 gone_or_zombie "$WORKER_PID"
+	dead kept
+	dead bare
+	prints 137 exit_status "$WORKER_PID"
+	prints 'pending|1|0' job "$id" "status || '|' || crashes || '|' || attempt"
+	prints "worker lost: $(uname -n) pid $WORKER_PID, killed by signal 9 (KILL)" job "$id" error_message
+	prints 0 workers
+	says 'gave back the jobs of the worker'
+	sh_worker --drain
+	prints '1/worker_lost 1/ok' runs "$id"
+}
+
+@test "kill -9 of the guardian: the worker kills what runs, gives it back and ends" {
+	local id worker
+	id=$(submit_sh "[ ! -e $D/kept ] || exit 0; trap '' TERM; $(escape kept keep) $(escape bare) sleep 1000; sleep 1000")
+	start_sh_worker --lease 1h --grace 1h
+	eventually 10 exists "$D/bare"
+	worker=$(the_worker)
+	kill -KILL "$WORKER_PID"
+	eventually 10 gone_or_zombie "$worker"
+	dead kept
+	dead bare
+	prints 'pending|0|0' job "$id" "status || '|' || crashes || '|' || attempt"
+	prints 0 workers
+	says 'the guardian has died'
+}
+
+@test "a worker that is stopped loses its jobs' processes before the server's lease ends" {
+	local id worker
+	id=$(submit_sh "[ ! -e $D/kept ] || exit 0; $(escape kept keep) $(escape bare) echo \$\$ >$D/pid; sleep 1000")
+	start_sh_worker --lease 2s
+	eventually 10 exists "$D/pid"
+	worker=$(the_worker)
+	kill -STOP "$worker"
+	eventually 10 dead bare
+	eventually 10 dead kept
+	eventually 10 dead pid
+	prints t in_database 'lease_until > now()'
+	says 'killed them'
+	kill -CONT "$worker"
+	eventually 10 status_is "$id" completed
+	prints '1/interrupted 1/ok' runs "$id"
+}
+
+@test "a worker that cannot reach the server kills also what left its jobs' groups" {
+	local id
+	id=$(submit_sh "[ ! -e $D/kept ] || exit 0; $(escape kept keep) $(escape bare) sleep 1000")
+	start_sh_worker --lease 2s
+	eventually 10 exists "$D/bare"
+	sql "BEGIN; LOCK jobctl.workers; SELECT pg_sleep(600)" >/dev/null 2>&1 &
+	echo $! >>"$BATS_TEST_TMPDIR/started"
+	eventually 10 says 'the lease could not be renewed in time'
+	eventually 10 dead kept
+	eventually 10 dead bare
+	sql "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(600)%' AND pid <> pg_backend_pid()"
+	eventually 20 status_is "$id" completed
+}
+
+@test "a process that the worker's own shell had started is none of its business" {
+	local id pid
+	id=$(submit_sh true)
+	# shellcheck disable=SC2016
+	run -0 bash -c 'sleep 1000 >/dev/null 2>&1 3>&- & echo $!; exec jobctl-worker -q "$0" --drain -- sh -c {sh} >/dev/null 2>&1' "$Q" 3>&-
+	pid=$output
+	echo "$pid" >>"$BATS_TEST_TMPDIR/started"
+	status_is "$id" completed
+	kill -0 "$pid"
+	run -0 grep -c '^State:[[:space:]]*S' "/proc/$pid/status"
+}
+
+@test "its exit status is the worker's, its signals are passed on" {
+	local id
+	run -64 jobctl-worker --nonsense
+	run -1 jobctl-worker -q "$Q" --drain --fail-on-job-failure -- sh -c "$(submit_sh 'exit 65' >/dev/null; echo 'exit 65')"
+	id=$(submit_sh "$(wait_for go)")
+	start_sh_worker
+	eventually 10 status_is "$id" running
+	kill -TERM "$WORKER_PID"
+	eventually 10 says 'stopping'
+	kill -TERM "$WORKER_PID"
+	eventually 10 gone_or_zombie "$WORKER_PID"
+	prints 0 exit_status "$WORKER_PID"
+	status_is "$id" pending
+}
