@@ -51,3 +51,55 @@ host_process_is_dead(int pid, int64_t start)
 		return true;
 	return process_read(pid, &now) && (now.start != start || !process_runs(&now));
 }
+
+/* The number after a word that begins a line, or -1. */
+static int64_t
+count_in(const char *path, const char *word)
+{
+	char text[16384];
+	size_t n = strlen(word);
+
+	slurp(path, text, sizeof text);
+	for (const char *p = text; p; p = strchr(p, '\n')) {
+		p += *p == '\n';
+		if (!strncmp(p, word, n) && p[n] == ' ')
+			return strtoll(p + n, NULL, 10);
+	}
+	return -1;
+}
+
+/* Of a line of /proc/self/cgroup, as "0::/user.slice" or "4:memory:/x", what is counted. */
+static int64_t
+count_of_group(char *line)
+{
+	char *name = strchr(line, ':'), *dir = name ? strchr(name + 1, ':') : NULL;
+	char path[5000];
+
+	if (!dir)
+		return -1;
+	*dir++ = '\0';
+	dir[strcspn(dir, "\n")] = '\0';
+	if (!strcmp(name, ":"))
+		snprintf(path, sizeof path, "/sys/fs/cgroup%s/memory.events", dir);
+	else if (!strcmp(name, ":memory"))
+		snprintf(path, sizeof path, "/sys/fs/cgroup/memory%s/memory.oom_control", dir);
+	else
+		return -1;
+	return count_in(path, "oom_kill");
+}
+
+int64_t
+host_oom_kills(void)
+{
+	FILE *f = fopen("/proc/self/cgroup", "re");
+	char line[4400];
+	int64_t n = -1;
+
+	while (f && n < 0 && fgets(line, sizeof line, f))
+		n = count_of_group(line);
+	if (f)
+		fclose(f);
+	if (n < 0)
+		n = count_in("/proc/vmstat", "oom_kill");
+	return n < 0 ? 0 : n;
+}

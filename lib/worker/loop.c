@@ -381,6 +381,7 @@ init(struct worker *w)
 	w->end_at = deadline_in(w->cfg.max_time);
 	w->watchdog_ms = sd_watchdog_ms();
 	w->watchdog_at = deadline_in(w->watchdog_ms);
+	w->oom_kills = host_oom_kills();
 	w->beat_ms = earliest(w->cfg.lease_ms / 4, 5000);
 	srandom((unsigned)getpid());
 }

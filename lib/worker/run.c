@@ -314,9 +314,21 @@ exit_outcome(const struct worker *w, const struct run *r)
 	return code == 127 ? "not_found" : code == 126 ? "not_executable" : "exit";
 }
 
+/* KILL, not from us, and the kernel has killed something for want of memory. */
+static bool
+out_of_memory(struct worker *w, const struct run *r)
+{
+	int64_t before = w->oom_kills;
+
+	if (r->end.signal != SIGKILL || r->stop != STOP_NONE)
+		return false;
+	w->oom_kills = host_oom_kills();
+	return w->oom_kills > before;
+}
+
 /* What is said of an end that is not "ok"; yours. */
 static char *
-exit_error(struct run *r, const char *outcome)
+exit_error(struct worker *w, struct run *r, const char *outcome)
 {
 	const char *said = spool_last_line(&r->spool), *name;
 	char limit[32];
@@ -329,8 +341,9 @@ exit_error(struct run *r, const char *outcome)
 	}
 	if (r->end.signal) {
 		name = sigabbrev_np(r->end.signal);
-		return xasprintf("killed by signal %d (%s)%s%s", r->end.signal,
-				 name ? name : "?", *said ? ": " : "", said);
+		return xasprintf("killed by signal %d (%s)%s%s%s", r->end.signal,
+				 name ? name : "?", out_of_memory(w, r) ? ", out of memory" : "",
+				 *said ? ": " : "", said);
 	}
 	return *said ? xstrdup(said) : xasprintf("exited with status %d", r->end.exit_code);
 }
@@ -377,6 +390,6 @@ run_exited(struct worker *w, struct run *r)
 	}
 	outcome = exit_outcome(w, r);
 	if (strcmp(outcome, "ok") != 0)
-		error = exit_error(r, outcome);
+		error = exit_error(w, r, outcome);
 	ended(w, r, outcome, error);
 }

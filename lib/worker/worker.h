@@ -120,6 +120,7 @@ struct worker {
 	char **env, **exec_env;		/* of children */
 	struct run **runs;		/* in the order they were claimed */
 	size_t nruns, nstarted, nclaimed;
+	int64_t oom_kills;		/* as host_oom_kills() last said */
 	int64_t start_at;		/* no process could be started: not before this */
 	struct pollfd *table;
 	size_t table_cap;

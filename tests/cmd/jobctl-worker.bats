@@ -576,3 +576,20 @@ END')
 		--max-time 10 -- true
 	END
 }
+
+@test "a job that the kernel kills for want of memory says so" {
+	local id other group dir limit
+	dir=/sys/fs/cgroup/memory limit=memory.limit_in_bytes
+	[ -d "$dir" ] || dir=/sys/fs/cgroup limit=memory.max
+	group=$dir/jobctl-test-$$
+	mkdir "$group" 2>/dev/null || skip 'no control group can be made'
+	[ -w "$group/$limit" ] || { rmdir "$group"; skip 'memory is not counted by group'; }
+	echo 100M >"$group/$limit"
+	id=$(submit_sh 'echo big >&2; exec tail /dev/zero' 'max_attempts => 1')
+	other=$(submit_sh 'kill -KILL $$' 'max_attempts => 1')
+	run -0 sh -c 'echo $$ >"$1/cgroup.procs"; exec jobctl-worker -q "$2" --drain -- sh -c "{sh}"' sh "$group" "$Q" 3>&-
+	rmdir "$group"
+	prints 'killed by signal 9 (KILL), out of memory: big' job "$id" error_message
+	prints 'signal|9' job "$id" "outcome || '|' || signal"
+	prints 'killed by signal 9 (KILL)' job "$other" error_message
+}
