@@ -1,13 +1,17 @@
--- drop: FUNCTION jobctl.lose_worker(jobctl.jobs, jobctl.workers, text)
+-- drop: FUNCTION jobctl.lose_worker(jobctl.jobs, jobctl.workers, text, boolean)
 --
 -- The part of reap() for one running job, which the caller has locked: returns
--- what becomes of it.
-CREATE OR REPLACE FUNCTION jobctl.lose_worker(job jobctl.jobs, w jobctl.workers, reason text) RETURNS text
+-- what becomes of it, and with dry_run only that.
+CREATE OR REPLACE FUNCTION jobctl.lose_worker(job jobctl.jobs, w jobctl.workers, reason text, dry_run boolean)
+RETURNS text
 LANGUAGE plpgsql AS $$
 DECLARE
     becomes text := CASE WHEN job.cancel_requested_at IS NOT NULL THEN 'cancelled'
                          WHEN job.crashes >= 2 THEN 'failed' ELSE 'pending' END;
 BEGIN
+    IF dry_run THEN
+        RETURN becomes;
+    END IF;
     PERFORM jobctl.note_events('reap', ARRAY[job.id], reason);
     UPDATE jobctl.jobs j SET crashes = j.crashes + 1 WHERE j.id = job.id;
     IF becomes <> 'pending' THEN
@@ -27,4 +31,4 @@ BEGIN
     RETURN becomes;
 END
 $$;
-REVOKE ALL ON FUNCTION jobctl.lose_worker(jobctl.jobs, jobctl.workers, text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION jobctl.lose_worker(jobctl.jobs, jobctl.workers, text, boolean) FROM PUBLIC;

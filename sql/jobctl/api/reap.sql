@@ -1,15 +1,16 @@
--- drop: FUNCTION jobctl.reap(uuid[], text)
+-- drop: FUNCTION jobctl.reap(uuid[], text, boolean)
 --
 -- Workers that are dead: those whose lease has run out, and those that the caller
 -- has seen die (dead: their ids; why: the proof), which must be workers of its own
 -- role unless it sees every project.  Their jobs go back to the queue with the
 -- attempt given back and the crash counted; the third crash fails the job.
--- Returns a row per job of the caller's projects: what became of it.
+-- Returns a row per job of the caller's projects: what became of it, and why.
+-- With dry_run nothing changes: what would become of them now.
 --
 -- Waits for nobody: a job that somebody's transaction has locked keeps its dead
 -- worker until the next call.
-CREATE OR REPLACE FUNCTION jobctl.reap(dead uuid[] DEFAULT '{}', why text DEFAULT NULL)
-RETURNS TABLE (id uuid, worker uuid, status text)
+CREATE OR REPLACE FUNCTION jobctl.reap(dead uuid[] DEFAULT '{}', why text DEFAULT NULL, dry_run boolean DEFAULT false)
+RETURNS TABLE (id uuid, worker uuid, status text, reason text)
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off AS $$
@@ -17,7 +18,6 @@ DECLARE
     visible text[] := jobctl.project_filter();
     w jobctl.workers;
     job jobctl.jobs;
-    reason text;
 BEGIN
     PERFORM jobctl.require_read_committed();
     FOR w IN
@@ -38,15 +38,16 @@ BEGIN
         LOOP
             id := job.id;
             worker := w.worker_id;
-            status := jobctl.lose_worker(job, w, reason);
+            status := jobctl.lose_worker(job, w, reason, dry_run);
             CONTINUE WHEN visible IS NOT NULL AND job.project_id <> ALL (visible);
             RETURN NEXT;
         END LOOP;
+        CONTINUE WHEN dry_run;
         PERFORM jobctl.recount_claims(w.worker_id);
         DELETE FROM jobctl.workers d
         WHERE d.worker_id = w.worker_id AND NOT EXISTS (SELECT FROM jobctl.claims c WHERE c.worker_id = w.worker_id);
     END LOOP;
 END
 $$;
-REVOKE ALL ON FUNCTION jobctl.reap(uuid[], text) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION jobctl.reap(uuid[], text) TO jobctl_worker, jobctl_operator;
+REVOKE ALL ON FUNCTION jobctl.reap(uuid[], text, boolean) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION jobctl.reap(uuid[], text, boolean) TO jobctl_worker, jobctl_operator;
