@@ -15,6 +15,7 @@ jobctl	verb	wait	-	-	-
 jobctl	verb	logs	-	-	-
 jobctl	verb	cancel	-	-	-
 jobctl	verb	worker	-	-	-
+jobctl	verb	reap	-	-	-
 jobctl	verb	progress	-	-	-
 jobctl	verb	index	-	-	-
 jobctl	verb	search	-	-	-
@@ -110,6 +111,16 @@ jobctl-progress	option	--checkpoint	-	1	-
 jobctl-progress	option	--quiet	-Q	0	-
 jobctl-progress	option	--help	-h	0	-
 jobctl-progress	option	--version	-V	0	-
+jobctl-reap	operand	-	-	-	-
+jobctl-reap	option	--dry-run	-	0	-
+jobctl-reap	option	--no-header	-H	0	-
+jobctl-reap	option	--output	-o	1	-
+jobctl-reap	option	--dbname	-d	1	-
+jobctl-reap	option	--json	-	0	-
+jobctl-reap	option	--quiet	-Q	0	-
+jobctl-reap	option	--color	-	1	auto|always|never
+jobctl-reap	option	--help	-h	0	-
+jobctl-reap	option	--version	-V	0	-
 jobctl-search	operand	-	-	-	-
 jobctl-search	option	--project	-p	1	project
 jobctl-search	option	--repo	-	1	dir

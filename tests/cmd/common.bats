@@ -51,6 +51,7 @@ operands() {	# PROGRAM
 	jobctl-worker) OPS=(--drain -- true) ;;
 	jobctl-wait | jobctl-logs | jobctl-cancel) OPS=("$JOB") ;;
 	jobctl-progress) OPS=(1/2) ;;
+	jobctl-reap) OPS=(--dry-run) ;;
 	jobctl-index) OPS=("$BATS_TEST_TMPDIR") ;;
 	jobctl-search) OPS=(word) ;;
 	esac
