@@ -13,10 +13,7 @@
 #include "sdnotify.h"
 #include "worker.h"
 
-enum {
-	BACKOFF_MIN_MS = 100, BACKOFF_MAX_MS = 10000,
-	MAINTAIN_MS = 15000,
-};
+enum { BACKOFF_MIN_MS = 100, BACKOFF_MAX_MS = 10000 };
 
 int64_t
 db_jitter(int64_t ms)
@@ -121,80 +118,6 @@ beat(struct worker *w)
 	pg_array_free(&tokens);
 }
 
-/* res: of a call that counts what it gave back. */
-static bool
-gave_back(const PGresult *res)
-{
-	if (!res || pg_get_i64(res, 0, 0) == 0)
-		return false;
-	log_line(LOG_LEVEL_WARNING, "gave back jobs of dead workers", "jobs",
-		 PQgetvalue(res, 0, 0), NULL);
-	return true;
-}
-
-static void
-maintained(void *ctx, const PGresult *res, const struct err *e)
-{
-	if (e)
-		db_complain(ctx, "maintenance failed", e);
-	(void)gave_back(res);		/* the claim behind this finds it */
-}
-
-static void
-maintenance_is_over(struct worker *w, const PGresult *res)
-{
-	w->maintaining = false;
-	if ((gave_back(res) || w->cfg.drain || w->cfg.once) && !w->claim_want)
-		w->look_at = 0;
-}
-
-static void
-reaped_neighbours(void *ctx, const PGresult *res, const struct err *e)
-{
-	if (e)
-		db_complain(ctx, "cannot give back jobs of dead workers", e);
-	maintenance_is_over(ctx, res);
-}
-
-/* Workers of this host: that one of them is dead, we can see for ourselves. */
-static void
-found_neighbours(void *ctx, const PGresult *res, const struct err *e)
-{
-	struct worker *w = ctx;
-	struct pg_array dead = PG_ARRAY_INIT;
-	struct uuid id;
-	struct err ignored;
-
-	if (e)
-		db_complain(w, "cannot look for dead workers", e);
-	for (int i = 0; res && i < PQntuples(res); i++)
-		if (host_process_is_dead((int)pg_get_i64(res, i, 1), pg_get_i64(res, i, 2)) &&
-		    uuid_parse(PQgetvalue(res, i, 0), &id, &ignored) == 0)
-			pg_array_add(&dead, pg_uuid(&id));
-	if (dead.n)
-		pipe_call(&w->pipe, db_deadline(w), "SELECT count(*) FROM jobctl.reap($1, $2)",
-			  PG_ARGS(pg_array(&dead, pg_uuid(&w->id)),
-				  pg_text("the process is gone")),
-			  reaped_neighbours, w);
-	else
-		maintenance_is_over(w, NULL);
-	pg_array_free(&dead);
-}
-
-static void
-maintain(struct worker *w)
-{
-	w->maintaining = true;
-	w->maintain_at = deadline_in(db_jitter(MAINTAIN_MS));
-	pipe_call(&w->pipe, db_deadline(w), "SELECT jobctl.maintain()", PG_NOARGS, maintained,
-		  w);
-	pipe_call(&w->pipe, db_deadline(w),
-		  "SELECT worker_id, pid, pid_start FROM jobctl.workers "
-		  "WHERE host = $1 AND boot_id = $2 AND worker_id <> $3",
-		  PG_ARGS(pg_text(w->self.host), pg_text(w->self.boot_id), pg_uuid(&w->id)),
-		  found_neighbours, w);
-}
-
 /*
  * A server that cannot register us now may be able to later; when we have never
  * been there, better say so and end.
@@ -239,6 +162,7 @@ registered(void *ctx, const PGresult *res, const struct err *e)
 	guard_renewed(w);
 	w->beat_at = 0;			/* learn at once what became of what we run */
 	w->look_at = 0;
+	w->neighbours_at = 0;		/* of those that came meanwhile we were not told */
 	w->tell_idle = false;
 }
 
@@ -370,6 +294,8 @@ read_notifications(struct worker *w)
 		/* Only hints: the claim and the heartbeat find out what there is. */
 		if (!strcmp(n->extra, "cancel"))
 			w->beat_at = 0;
+		else if (!strcmp(n->extra, "neighbour"))
+			maintain_told(w);
 		else
 			w->look_at = 0;
 		PQfreemem(n);
@@ -407,8 +333,7 @@ db_turn(struct worker *w)
 	if (!w->beating && now >= w->beat_at)
 		beat(w);
 	ends_turn(w);
-	if (!w->maintaining && now >= w->maintain_at)
-		maintain(w); /* before the claim, which then finds what it gave back */
+	maintain_turn(w);		/* before the claim, which then finds what it gave back */
 	if (now >= claim_due(w))
 		claim(w);
 	pipe_run(&w->pipe, false);	/* off with it now, not after the next poll() */
@@ -429,8 +354,7 @@ db_due(const struct worker *w)
 		return w->greeting ? NEVER : 0;
 	if (!w->beating)
 		due = earliest(due, w->beat_at);
-	if (!w->maintaining)
-		due = earliest(due, w->maintain_at);
+	due = earliest(due, maintain_due(w));
 	due = earliest(due, claim_due(w));
 	return earliest(due, ends_due(w));
 }

@@ -17,7 +17,7 @@
 #include "worker.h"
 
 enum {
-	FIXED = 3,		/* descriptors: signals, database, guardian */
+	FIXED = 4,		/* descriptors: signals, database, guardian, neighbours */
 	PER_RUN = 4,		/* exit, out, err, control */
 	SPARE = 64,		/* for everything else */
 	START_MS = 50,		/* spent on starting jobs before the rest has its turn */
@@ -299,6 +299,7 @@ fill_table(struct worker *w, int sigfd, int64_t *deadline)
 	p[1] = (struct pollfd){ .fd = -1 };
 	p[1].fd = db_fd(w, &p[1].events, deadline);
 	p[2] = (struct pollfd){ .fd = w->guardian, .events = POLLIN };
+	p[3] = (struct pollfd){ .fd = w->watch_fd, .events = POLLIN };
 	for (size_t i = 0; i < w->nruns; i++) {
 		const struct run *r = w->runs[i];
 		const int fds[PER_RUN] = { r->proc.fd, hold ? -1 : r->out, hold ? -1 : r->err,
@@ -359,6 +360,8 @@ turn(struct worker *w, int sigfd)
 		on_signal(w, sigfd);
 	if (w->table[2].revents)
 		on_guardian_death(w);
+	if (w->table[3].revents)
+		maintain_ready(w);
 	db_ready(w, w->table[1].revents != 0);
 	tick_runs(w);
 	tree_turn(w);
@@ -394,6 +397,7 @@ release(struct worker *w)
 	(void)err_set(&e, ERR_UNAVAILABLE, "the worker has ended");
 	pipe_close(&w->pipe, &e);
 	pg_connector_free(w->connector);
+	maintain_free(w);
 	while (w->nruns)
 		run_forget(w, w->runs[0]);
 	free(w->runs);
@@ -410,6 +414,7 @@ worker_run(struct worker *w)
 	init(w);
 	if (proc_init((int)w->cfg.slots * PER_RUN + SPARE, &e) || guard_begin(w, &signals, &e))
 		return cmd_fail(w->cmd, &e);
+	maintain_init(w);
 	sigprocmask(SIG_SETMASK, &signals, NULL);
 	sigfd = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
 	if (sigfd < 0) {

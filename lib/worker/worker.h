@@ -5,6 +5,7 @@
  *   guard.c    the process above the worker, which outlives it
  *   loop.c     what may wake the worker and what is due; signals; stopping
  *   db.c       the connection, being alive, what is said when
+ *   maintain.c dead workers and their jobs
  *   claim.c    taking jobs
  *   ends.c     writing down what jobs said and how they ended
  *   run.c      one attempt at a job: start, output, end
@@ -108,6 +109,14 @@ struct run {
 
 struct guarded;
 
+enum { WATCHED = 8 };		/* at most; far less than loop.c has descriptors to spare */
+
+/* Another worker of our host. */
+struct watched {
+	struct uuid id;
+	int fd;			/* pidfd; -1: it has exited, or cannot be watched */
+};
+
 struct worker {
 	struct worker_config cfg;
 	const struct cmd *cmd;
@@ -135,6 +144,10 @@ struct worker {
 	int64_t beat_ms, beat_at, fence_at, maintain_at;
 	int64_t asked_at;		/* when the beat on its way was sent */
 	bool beating, maintaining, finishing;
+	int64_t neighbours_at;		/* when to look at the workers of our host */
+	struct watched watched[WATCHED];
+	size_t nwatched;
+	int watch_fd;			/* epoll: readable when one of them exits */
 	int64_t watchdog_ms, watchdog_at;
 	int64_t output_calls, output_answered;
 	bool pressed;			/* more output is held than should be */
@@ -183,6 +196,14 @@ int64_t db_jitter(int64_t ms);		/* give or take a tenth */
 /* A call failed: those that end the worker do; the rest is logged, to be said again. */
 void db_complain(struct worker *w, const char *what, const struct err *e);
 struct run *db_find(struct worker *w, const char *id, const char *token);
+
+/* maintain.c */
+void maintain_init(struct worker *w);
+void maintain_free(struct worker *w);
+int64_t maintain_due(const struct worker *w);
+void maintain_turn(struct worker *w);
+void maintain_told(struct worker *w);	/* a worker has come to our host */
+void maintain_ready(struct worker *w);	/* watch_fd is readable */
 
 /* claim.c */
 int64_t claim_due(const struct worker *w);

@@ -40,6 +40,17 @@ lease_ends() {	# of the acting worker
 	sql "UPDATE jobctl.workers SET lease_until = now() - interval '1 s' WHERE worker_id = '$SIM_WORKER'"
 }
 
+# Somebody's transaction has the job locked, until STARTED_PID is killed.
+hold() {	# ID
+	start env PGOPTIONS='-c client_connection_check_interval=100ms' psql -Xq -c 'BEGIN' \
+		-c "SELECT FROM jobctl.jobs WHERE id = '$1' FOR UPDATE" -c 'SELECT pg_sleep(600)'
+	eventually 10 is_held "$1"
+}
+
+is_held() {	# ID
+	[ "$(sql "SELECT count(*) FROM (SELECT FROM jobctl.jobs WHERE id = '$1' FOR UPDATE SKIP LOCKED) j")" = 0 ]
+}
+
 state() {	# ID
 	sql "SELECT status || '|' || attempt || '|' || crashes FROM jobctl.job WHERE id = '$1'"
 }
@@ -168,14 +179,12 @@ workers() {
 	has_a_job
 	locked=$JOB
 	has_a_job
-	start psql -Xq -c 'BEGIN' -c "SELECT FROM jobctl.jobs WHERE id = '$locked' FOR UPDATE" -c 'SELECT pg_sleep(602)'
-	held() { sql "SELECT 1 FROM pg_stat_activity WHERE query LIKE '%pg_sleep(602)%' AND datname = '$PGDATABASE' AND pid <> pg_backend_pid()" | grep -q 1; }
-	eventually 10 held
+	hold "$locked"
 	run -75 --separate-stderr jobctl-reap -H -o id
 	[ "$output" = "$JOB" ]
 	[[ "$stderr" == *"1 dead worker is left: somebody's transaction has a job of theirs locked"*'hint: try again'* ]]
 	[ "$(state "$locked")" = 'running|1|0' ]
-	sql "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(602)%' AND datname = '$PGDATABASE' AND pid <> pg_backend_pid()"
+	kill "$STARTED_PID"
 	free() { jobctl-reap -H -o id | grep -qx "$locked"; }
 	eventually 10 free
 	[ "$(state "$locked")" = 'pending|0|1' ]

@@ -285,6 +285,84 @@ quiet_for_beats() {	# N TICKS
 		"SELECT error_message FROM jobctl.job_run WHERE job_id = '$id' AND outcome = 'worker_lost'"
 }
 
+# Processes of this host that are registered as workers with hour-long leases: PIDS.
+fake_workers() {	# N
+	local i boot
+
+	boot=$(cat /proc/sys/kernel/random/boot_id):$(stat -Lc %i /proc/self/ns/pid)
+	PIDS=()
+	for ((i = 0; i < $1; i++)); do
+		start sleep 1000
+		PIDS+=("$STARTED_PID")
+		sql "SELECT jobctl.register_worker(jobctl.new_id(), '$(uname -n)', '$boot', $STARTED_PID,
+			$(start_time "$STARTED_PID"), 'v', '{$Q}', NULL, 1, '1 hour')" >/dev/null
+	done
+}
+
+start_time() {	# PID
+	local stat
+
+	stat=$(<"/proc/$1/stat")
+	# shellcheck disable=SC2086 # fields
+	set -- ${stat##*) }
+	echo "${20}"
+}
+
+@test "a running worker sees its neighbour die, and has its jobs at once" {
+	local id
+	id=$(submit_sh "[ ! -e $D/pid ] || exit 0; echo \$\$ >$D/pid.tmp; mv $D/pid.tmp $D/pid; exec sleep 1000")
+	start_sh_worker --lease 1h
+	eventually 10 exists "$D/pid"
+	local victim=$WORKER_PID
+	# its next maintenance is 13 seconds away, its next look for jobs an hour
+	start_sh_worker --lease 1h --poll 1h
+	eventually 10 prints 1 sql "SELECT count(*) FROM jobctl.workers WHERE idle AND '$Q' = ANY (queues)"
+	kill -KILL "$victim"
+	eventually 5 status_is "$id" completed
+	prints '1/worker_lost 1/ok' runs "$id"
+	says 'gave back jobs of dead workers'
+}
+
+@test "a worker that came later is watched, too" {
+	local id
+	start_sh_worker --lease 1h --poll 1h
+	eventually 10 prints 1 sql "SELECT count(*) FROM jobctl.workers WHERE idle AND '$Q' = ANY (queues)"
+	id=$(QUEUE=$Q.late submit_sh "touch $D/ready; exec sleep 1000")
+	start jobctl-worker -q "$Q.late" --lease 1h -- sh -c '{sh}'
+	eventually 10 exists "$D/ready"
+	kill -KILL "$STARTED_PID"
+	eventually 5 prints 'pending|0|1' job "$id" "status || '|' || attempt || '|' || crashes"
+}
+
+@test "of many neighbours that die together none is missed" {
+	fake_workers 20
+	start_worker -q "$Q" --lease 1h --poll 1h -- true
+	eventually 10 prints 21 workers
+	eventually 10 prints 1 sql "SELECT count(*) FROM jobctl.workers WHERE idle AND '$Q' = ANY (queues)"
+	kill -KILL "${PIDS[@]}"
+	eventually 5 prints 1 workers
+}
+
+@test "a dead neighbour whose job is locked does not make it spin" {
+	local id
+	fake_workers 1
+	id=$(submit_sh true)
+	sql "SELECT count(*) FROM jobctl.claim(jobctl.new_id(), (SELECT worker_id FROM jobctl.workers WHERE pid = ${PIDS[0]}), '{$Q}', 1)"
+	start_worker -q other --lease 1s -- true
+	registered() { [ "$(sql "SELECT count(*) FROM jobctl.workers WHERE 'other' = ANY (queues) AND idle")" = 1 ]; }
+	eventually 10 registered
+	start env PGOPTIONS='-c client_connection_check_interval=100ms' psql -Xq -c 'BEGIN' \
+		-c "SELECT FROM jobctl.jobs WHERE id = '$id' FOR UPDATE" -c 'SELECT pg_sleep(600)'
+	local holder=$STARTED_PID
+	held() { [ "$(sql "SELECT count(*) FROM (SELECT FROM jobctl.jobs WHERE id = '$id' FOR UPDATE SKIP LOCKED) j")" = 0 ]; }
+	eventually 10 held
+	kill -KILL "${PIDS[0]}"
+	Q=other quiet_for_beats 8 4
+	status_is "$id" running
+	kill "$holder"
+	eventually 20 status_is "$id" pending
+}
+
 @test "a worker of another host, or of another boot, is dead when its lease has ended" {
 	local id OTHER
 	OTHER=$(sql 'SELECT jobctl.new_id()')

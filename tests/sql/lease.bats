@@ -107,6 +107,16 @@ load queue
 	is '{a,b}|{x}|00:00:05|t' "SELECT queues, kinds, lease, lease_until > now() FROM jobctl.workers"
 }
 
+@test "a new worker is told to those of its host and boot" {
+	sql "SELECT jobctl.register_worker(t.w(n), 'h', 'b' || n / 4, n, 1, 'v', NULL, NULL, 1, '1 hour')
+		FROM generate_series(1, 4) n"
+	sql "SELECT t.worker(5)"
+	[ "$(notified "SELECT jobctl.register_worker(t.w(6), 'h', 'b0', 6, 1, 'v', NULL, NULL, 1, '1 hour')")" = '1 neighbour
+2 neighbour
+3 neighbour' ]
+	[ -z "$(notified "SELECT jobctl.register_worker(t.w(6), 'h', 'b0', 6, 1, 'v', NULL, NULL, 1, '2 hours')")" ]
+}
+
 @test "a worker without end cannot register" {
 	refuses 23514 "SELECT t.worker(1, lease => '2 days')" ck_lease
 	refuses 23514 "SELECT t.worker(1, lease => '0')" ck_lease

@@ -1,0 +1,195 @@
+/*
+ * maintain.c - what every worker does for all: dead workers' jobs given back
+ *
+ * The database finds those whose lease has ended, now and then.  Workers of our own
+ * host we look at ourselves, and see their death at once: through a pidfd of some of
+ * them.  That only makes us look again; dead is who neighbour_is_dead().
+ *
+ * The workers of a host are a ring, ordered by their ids, in which each watches those
+ * behind it.  Whoever dies is seen by as many, however many there are; whoever looks,
+ * looks at all; so that of any that died together the first is seen, and then the rest.
+ */
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/pidfd.h>
+#include <unistd.h>
+
+#include "log.h"
+#include "neighbour.h"
+#include "worker.h"
+
+enum {
+	MAINTAIN_MS = 15000,
+	SETTLE_MS = 200,	/* many start together, and each start is told to all */
+};
+
+void
+maintain_init(struct worker *w)
+{
+	w->watch_fd = epoll_create1(EPOLL_CLOEXEC);	/* without it there is MAINTAIN_MS */
+}
+
+void
+maintain_free(struct worker *w)
+{
+	for (size_t i = 0; i < w->nwatched; i++)
+		close_p(&w->watched[i].fd);
+	close_p(&w->watch_fd);
+}
+
+/* res: of a call that counts what it gave back. */
+static bool
+gave_back(const PGresult *res)
+{
+	if (!res || pg_get_i64(res, 0, 0) == 0)
+		return false;
+	log_line(LOG_LEVEL_WARNING, "gave back jobs of dead workers", "jobs",
+		 PQgetvalue(res, 0, 0), NULL);
+	return true;
+}
+
+static void
+maintained(void *ctx, const PGresult *res, const struct err *e)
+{
+	if (e)
+		db_complain(ctx, "maintenance failed", e);
+	(void)gave_back(res);		/* the claim behind this finds it */
+}
+
+static void
+maintenance_is_over(struct worker *w, const PGresult *res)
+{
+	w->maintaining = false;
+	if ((gave_back(res) || w->cfg.drain || w->cfg.once) && !w->claim_want)
+		w->look_at = 0;
+}
+
+static void
+reaped_neighbours(void *ctx, const PGresult *res, const struct err *e)
+{
+	if (e)
+		db_complain(ctx, "cannot give back jobs of dead workers", e);
+	maintenance_is_over(ctx, res);
+}
+
+/*
+ * The descriptor is opened before the process is looked at: if that is the worker
+ * still, so is what the descriptor stands for.
+ */
+static struct watched
+watch(struct worker *w, const struct neighbour *n)
+{
+	struct epoll_event ev = { .events = EPOLLIN };
+	struct watched x = { .id = n->id, .fd = -1 };
+
+	for (size_t i = 0; i < w->nwatched; i++)
+		if (uuid_equal(&w->watched[i].id, &n->id)) {
+			x = w->watched[i];
+			w->watched[i].fd = -1;
+			return x;
+		}
+	x.fd = pidfd_open(n->pid, 0);
+	ev.data.fd = x.fd;
+	if (x.fd >= 0 && epoll_ctl(w->watch_fd, EPOLL_CTL_ADD, x.fd, &ev))
+		close_p(&x.fd);
+	return x;
+}
+
+/* Watch those that are first in the ring; dead gets the ids of all that are. */
+static void
+look_at(struct worker *w, const PGresult *res, struct pg_array *dead)
+{
+	struct watched now[WATCHED];
+	size_t n = 0;
+
+	for (int i = 0; i < PQntuples(res); i++) {
+		struct neighbour other = neighbour_read(res, i);
+
+		if (!other.ours)
+			continue;
+		if (n < WATCHED)
+			now[n] = watch(w, &other);
+		if (neighbour_is_dead(&other)) {
+			pg_array_add(dead, pg_uuid(&other.id));
+			if (n < WATCHED)
+				close_p(&now[n].fd);
+		} else if (n < WATCHED) {
+			n++;
+		}
+	}
+	for (size_t i = 0; i < w->nwatched; i++)
+		close_p(&w->watched[i].fd);
+	for (size_t i = 0; i < n; i++)
+		w->watched[i] = now[i];
+	w->nwatched = n;
+}
+
+static void
+found_neighbours(void *ctx, const PGresult *res, const struct err *e)
+{
+	struct worker *w = ctx;
+	struct pg_array dead = PG_ARRAY_INIT;
+
+	if (e)
+		db_complain(w, "cannot look for dead workers", e);
+	else
+		look_at(w, res, &dead);
+	if (dead.n)
+		pipe_call(&w->pipe, db_deadline(w), "SELECT count(*) FROM jobctl.reap($1, $2)",
+			  PG_ARGS(pg_array(&dead, pg_uuid(&w->id)), pg_text(NEIGHBOUR_GONE)),
+			  reaped_neighbours, w);
+	else
+		maintenance_is_over(w, NULL);
+	pg_array_free(&dead);
+}
+
+static void
+find_neighbours(struct worker *w)
+{
+	w->neighbours_at = NEVER;
+	pipe_call(&w->pipe, db_deadline(w), neighbour_sql,
+		  PG_ARGS(pg_text(w->self.host), pg_text(w->self.boot_id), pg_uuid(&w->id)),
+		  found_neighbours, w);
+}
+
+void
+maintain_turn(struct worker *w)
+{
+	int64_t now = now_ms();
+
+	if (now < maintain_due(w))
+		return;
+	w->maintaining = true;
+	if (now >= w->maintain_at) {
+		w->maintain_at = deadline_in(db_jitter(MAINTAIN_MS));
+		pipe_call(&w->pipe, db_deadline(w), "SELECT jobctl.maintain()", PG_NOARGS,
+			  maintained, w);
+	}
+	find_neighbours(w);
+}
+
+int64_t
+maintain_due(const struct worker *w)
+{
+	return w->maintaining ? NEVER : earliest(w->maintain_at, w->neighbours_at);
+}
+
+void
+maintain_told(struct worker *w)
+{
+	w->neighbours_at = earliest(w->neighbours_at, deadline_in(db_jitter(SETTLE_MS)));
+}
+
+/* A descriptor has told all it can: one whose worker stays in the database must not spin. */
+void
+maintain_ready(struct worker *w)
+{
+	struct epoll_event ev[WATCHED];
+	int n = epoll_wait(w->watch_fd, ev, WATCHED, 0);
+
+	for (int k = 0; k < n; k++)
+		for (size_t i = 0; i < w->nwatched; i++)
+			if (w->watched[i].fd == ev[k].data.fd)
+				close_p(&w->watched[i].fd);
+	w->neighbours_at = 0;
+}
