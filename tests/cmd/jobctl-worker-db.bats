@@ -285,6 +285,50 @@ quiet_for_beats() {	# N TICKS
 		"SELECT error_message FROM jobctl.job_run WHERE job_id = '$id' AND outcome = 'worker_lost'"
 }
 
+@test "a job that kills three workers has failed, and says so wherever it is shown" {
+	local id n ran
+	id=$(submit_sh "echo \$\$ >>$D/ran; exec sleep 1000" 'max_attempts => 1')
+	ran() { [ "$(wc -l <"$D/ran")" = "$1" ]; }
+	start_worker -q other -- true	# sees them die
+	for n in 1 2 3; do
+		start_sh_worker --lease 1h
+		eventually 10 ran "$n"
+		eventually 10 status_is "$id" running
+		kill -KILL "$WORKER_PID"
+		eventually 5 prints "$n" job "$id" crashes
+	done
+	prints 'failed|worker_lost|1' job "$id" "status || '|' || outcome || '|' || attempt"
+	prints '1/worker_lost 1/worker_lost 1/worker_lost' runs "$id"
+	run -0 jobctl-status -s failed -q "$Q" -H -o outcome,crashes,error_message
+	[ "$output" = "worker_lost	3	killed 3 workers; the last: worker lost: $(uname -n) pid $WORKER_PID, the process is gone" ]
+	run -0 jobctl-status -s failed -q "$Q"
+	[[ "${lines[1]}" == *' failed '*' worker_lost '*' killed 3 workers; the last: worker lost: '* ]]
+	run -0 jobctl-status "$id"
+	[[ "$output" == *'status     failed '*' ago: worker_lost'* ]]
+	[[ "$output" == *'attempt    1 of 1, workers lost: 3'* ]]
+	[[ "$output" == *'error      killed 3 workers; the last: worker lost: '* ]]
+	[ "$(grep -c ': worker_lost on ' <<<"$output")" = 2 ]
+	[ "$(grep -c ' reap by ' <<<"$output")" = 3 ]
+}
+
+@test "crashes are no failures: both limits are counted for themselves" {
+	local id n ran
+	id=$(submit_sh "echo \$\$ >>$D/ran; [ \$(wc -l <$D/ran) -gt 2 ] || exec sleep 1000; exit 3" \
+		'max_attempts => 2' "backoff => 'constant:10ms'")
+	ran() { [ "$(wc -l <"$D/ran")" = "$1" ]; }
+	start_worker -q other -- true
+	for n in 1 2; do
+		start_sh_worker --lease 1h
+		eventually 10 ran "$n"
+		kill -KILL "$WORKER_PID"
+		eventually 5 prints "$n" job "$id" crashes
+	done
+	start_sh_worker --poll 50ms
+	eventually 10 status_is "$id" failed
+	prints 'exit|2|2' job "$id" "outcome || '|' || attempt || '|' || crashes"
+	prints '1/worker_lost 1/worker_lost 1/exit 2/exit' runs "$id"
+}
+
 # Processes of this host that are registered as workers with hour-long leases: PIDS.
 fake_workers() {	# N
 	local i boot
