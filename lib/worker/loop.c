@@ -21,6 +21,7 @@ enum {
 	PER_RUN = 4,		/* exit, out, err, control */
 	SPARE = 64,		/* for everything else */
 	START_MS = 50,		/* spent on starting jobs before the rest has its turn */
+	EXTEND_MS = 20000, EXTEND_EVERY_MS = 2000,	/* said to systemd while we stop */
 	HELD_BYTES = 1 << 19, HELD_BYTES_PER_SLOT = 1 << 14,	/* of unstored output */
 };
 
@@ -254,13 +255,25 @@ tick_watchdog(struct worker *w)
 		sd_say("WATCHDOG=1");
 }
 
+/*
+ * However long a drain takes, it is not held to be hung while the loop turns; that
+ * it ends is --drain-timeout's business.
+ */
+static void
+tick_extension(struct worker *w)
+{
+	if (!w->draining || now_ms() < w->extend_at)
+		return;
+	w->extend_at = deadline_in(EXTEND_EVERY_MS);
+	sd_say("EXTEND_TIMEOUT_USEC=%d", EXTEND_MS * 1000);
+}
+
 static int64_t
 due(const struct worker *w)
 {
 	int64_t t = earliest(db_due(w), w->watchdog_at);
 
-	if (!w->draining)
-		t = earliest(t, w->end_at);
+	t = earliest(t, w->draining ? w->extend_at : w->end_at);
 	if (!w->draining && w->cfg.idle_exit != NEVER && w->idle_since != NEVER)
 		t = earliest(t, w->idle_since + w->cfg.idle_exit);
 	if (w->signals == 1)
@@ -370,6 +383,7 @@ turn(struct worker *w, int sigfd)
 	db_turn(w);
 	start_runs(w);
 	tick_watchdog(w);
+	tick_extension(w);
 	/* A claim that may have taken something is still to be answered for. */
 	if (w->draining && !w->nruns && !w->claim_want && !w->leaving && !w->over)
 		db_unregister(w);

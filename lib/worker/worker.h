@@ -163,6 +163,7 @@ struct worker {
 
 	int signals;			/* HUP, INT and TERM received */
 	bool draining;			/* claim no more */
+	int64_t extend_at;		/* when to ask systemd for more time to stop */
 	int64_t drain_until, end_at, idle_since;
 	int64_t taken, completed, failed;
 	int status;			/* exit status */

@@ -286,7 +286,7 @@ quiet_for_beats() {	# N TICKS
 }
 
 @test "a job that kills three workers has failed, and says so wherever it is shown" {
-	local id n ran
+	local id n
 	id=$(submit_sh "echo \$\$ >>$D/ran; exec sleep 1000" 'max_attempts => 1')
 	ran() { [ "$(wc -l <"$D/ran")" = "$1" ]; }
 	start_worker -q other -- true	# sees them die
@@ -312,7 +312,7 @@ quiet_for_beats() {	# N TICKS
 }
 
 @test "crashes are no failures: both limits are counted for themselves" {
-	local id n ran
+	local id n
 	id=$(submit_sh "echo \$\$ >>$D/ran; [ \$(wc -l <$D/ran) -gt 2 ] || exec sleep 1000; exit 3" \
 		'max_attempts => 2' "backoff => 'constant:10ms'")
 	ran() { [ "$(wc -l <"$D/ran")" = "$1" ]; }
@@ -518,24 +518,65 @@ start_time() {	# PID
 	prints 'failed|timeout' job "$id" "status || '|' || outcome"
 }
 
-@test "systemd is told READY, STATUS, WATCHDOG and STOPPING" {
-	local id
+# What systemd is told is in the file NOTES.
+start_notified_worker() {	# ARG...
 	start perl -MSocket -e '
 		socket(S, AF_UNIX, SOCK_DGRAM, 0); bind(S, sockaddr_un($ARGV[0])); $| = 1;
 		while (recv(S, $m, 1000, 0), length $m) { print "$m\n" }' "$D/notify"
-	local notes=$STARTED_LOG
+	NOTES=$STARTED_LOG
 	eventually 5 exists "$D/notify"
-	noted() { grep -q -- "$1" "$notes"; }
+	start env NOTIFY_SOCKET="$D/notify" WATCHDOG_USEC=200000 jobctl-worker -q "$Q" --lease 1s "$@" -- sh -c '{sh}'
+	WORKER_PID=$STARTED_PID WORKER_LOG=$STARTED_LOG
+}
+
+noted() {	# PATTERN [TIMES]
+	[ "$(grep -c -- "$1" "$NOTES")" -ge "${2:-1}" ]
+}
+
+@test "systemd is told READY, STATUS, WATCHDOG and STOPPING" {
+	local id
 	id=$(submit_sh true)
-	start env NOTIFY_SOCKET="$D/notify" WATCHDOG_USEC=200000 jobctl-worker -q "$Q" --lease 1s -- sh -c '{sh}'
-	WORKER_PID=$STARTED_PID
+	start_notified_worker
 	eventually 10 noted '^READY=1$'
 	eventually 10 status_is "$id" completed
 	eventually 10 noted '^WATCHDOG=1$'
 	eventually 10 noted '^STATUS=running 0 of 1, 1 completed, 0 failed$'
 	kill -TERM "$WORKER_PID"
 	eventually 10 noted '^STOPPING=1$'
-	[ "$(head -n 1 "$notes")" = READY=1 ]
+	[ "$(head -n 1 "$NOTES")" = READY=1 ]
+}
+
+@test "a worker that stops asks systemd for time until its jobs have ended" {
+	local id
+	id=$(submit_sh "$(wait_for go)")
+	start_notified_worker --drain-timeout 1h
+	eventually 10 status_is "$id" running
+	eventually 10 noted '^STATUS=running 1 of 1, '
+	run -1 grep EXTEND_TIMEOUT "$NOTES"
+	kill -TERM "$WORKER_PID"
+	eventually 5 noted '^EXTEND_TIMEOUT_USEC=20000000$'
+	# again in time, and meanwhile it does all else that it has to
+	eventually 10 noted '^EXTEND_TIMEOUT_USEC=20000000$' 3
+	noted '^STATUS=stopping; running 1 of 1, 0 completed, 0 failed$'
+	[ "$(sed -n '/^STOPPING=1$/,$p' "$NOTES" | grep -c '^WATCHDOG=1$')" -ge 10 ]
+	run -1 noted '^EXTEND_TIMEOUT_USEC' 10
+	touch "$D/go"
+	eventually 10 gone_or_zombie "$WORKER_PID"
+	prints 0 exit_status "$WORKER_PID"
+	status_is "$id" completed
+}
+
+@test "a worker that stops without a database asks for time, too" {
+	own_server
+	local id
+	id=$(submit_sh "$(wait_for go)")
+	start_notified_worker --drain-timeout 1h --lease 1m
+	eventually 10 status_is "$id" running
+	jobctl-db -Q stop
+	eventually 10 says 'no database'
+	kill -TERM "$WORKER_PID"
+	eventually 10 noted '^EXTEND_TIMEOUT_USEC=20000000$' 2
+	jobctl-db -Q start 3>&-
 }
 
 @test "a log that nobody reads does not stop the work" {

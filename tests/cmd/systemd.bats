@@ -49,3 +49,15 @@ setup() {
 		grep -qx 'RestartPreventExitStatus=64 65 76 77 78' "$SUITE_ROOT/systemd/$unit.service"
 	done
 }
+
+@test "units of workers hear them ask for more time, and wait no longer for the silent" {
+	local unit
+	for unit in "$SUITE_ROOT"/systemd/jobctl-worker*.service; do
+		grep -qx 'NotifyAccess=main' "$unit"
+		grep -qx 'KillMode=mixed' "$unit"
+		# longer than the pause between two messages, shorter than a drain may take
+		grep -qx 'TimeoutStopSec=30s' "$unit"
+	done
+	grep -qx 'Type=notify' "$SUITE_ROOT/systemd/jobctl-worker@.service"
+	grep -q '^WatchdogSec=' "$SUITE_ROOT/systemd/jobctl-worker@.service"
+}
