@@ -131,6 +131,33 @@ start_worker() {	# JOBCTL-WORKER-ARG...
 	WORKER_PID=$STARTED_PID WORKER_LOG=$STARTED_LOG
 }
 
+# PgBouncer in transaction mode, in front of the server that is used now: POOLER is a
+# connection string to this file's database.
+start_pooler() {	# [INI-LINE...]
+	local dir as=()
+
+	[ "$(id -u)" != 0 ] || as=(setpriv --reuid=postgres --regid=postgres --clear-groups)
+	dir=$(mktemp -d "$SUITE_DIR/pool.XXXXXX")
+	chmod 777 "$dir"
+	cat >"$dir/ini" <<-END
+		[databases]
+		* = host=$PGHOST port=$PGPORT user=$PGUSER
+		[pgbouncer]
+		listen_addr =
+		unix_socket_dir = $dir
+		listen_port = 6432
+		auth_type = any
+		pool_mode = transaction
+		ignore_startup_parameters = extra_float_digits,options
+	END
+	[ $# = 0 ] || printf '%s\n' "$@" >>"$dir/ini"
+	chmod 644 "$dir/ini"
+	start "${as[@]}" pgbouncer "$dir/ini"
+	eventually 10 test -S "$dir/.s.PGSQL.6432"
+	# shellcheck disable=SC2034 # for the tests
+	POOLER="host=$dir port=6432 dbname=$PGDATABASE user=$PGUSER"
+}
+
 # A process and all it has started, the deepest first.
 family() {	# PID
 	local child

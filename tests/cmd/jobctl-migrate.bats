@@ -923,30 +923,12 @@ SET ROLE pg_monitor;"
 }
 
 @test "a pooler is refused for changes, with the remedy" {
-	local dir as=()
-
-	[ "$(id -u)" != 0 ] || as=(setpriv --reuid=postgres --regid=postgres --clear-groups)
-	dir=$(mktemp -d "$SUITE_DIR/pool.XXXXXX")
-	chmod 777 "$dir"
-	cat >"$dir/ini" <<-END
-		[databases]
-		* = host=$PGHOST port=$PGPORT user=$PGUSER
-		[pgbouncer]
-		listen_addr =
-		unix_socket_dir = $dir
-		listen_port = 6432
-		auth_type = any
-		pool_mode = transaction
-		ignore_startup_parameters = extra_float_digits,options
-	END
-	chmod 644 "$dir/ini"
 	put 0001_one 'CREATE TABLE one ();'
-	start "${as[@]}" pgbouncer "$dir/ini"
-	eventually 10 test -S "$dir/.s.PGSQL.6432"
-	run -78 --separate-stderr mig up -d "host=$dir port=6432 dbname=$PGDATABASE user=$PGUSER"
+	start_pooler
+	run -78 --separate-stderr mig up -d "$POOLER"
 	[[ $stderr == *"goes through a pooler"* ]]
 	[[ $stderr == *"hint: connect to the server itself"* ]]
-	run -1 mig status -d "host=$dir port=6432 dbname=$PGDATABASE user=$PGUSER"
+	run -1 mig status -d "$POOLER"
 	[ "$(leftovers)" = "" ]
 }
 

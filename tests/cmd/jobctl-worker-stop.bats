@@ -190,6 +190,55 @@ ended() {	# exit status of the worker
 	prints 'cancelled|15|cancelled while running' job "$id" "outcome || '|' || signal || '|' || error_message"
 }
 
+# How long after the cancelling was asked for the job was cancelled.
+seconds_to_cancel() {	# ID
+	sql "SELECT round(extract(epoch FROM f.completed_at - e.at), 1) FROM jobctl.finished_jobs f
+	     JOIN jobctl.job_events e ON e.job_id = f.id AND e.event = 'cancel' WHERE f.id = '$1'"
+}
+
+@test "a running job is cancelled within a second" {
+	local i id
+	start_sh_worker --lease 1h --poll 1h
+	# several: one of them might be met by a heartbeat, which comes every five seconds
+	for i in 1 2 3 4; do
+		id=$(submit_sh 'exec sleep 1000')
+		eventually 10 status_is "$id" running
+		jobctl-cancel -Q "$id"
+		eventually 10 status_is "$id" cancelled
+		prints t sql "SELECT $(seconds_to_cancel "$id") < 1.0 * $SUITE_SLOW"
+	done
+}
+
+@test "without a notification a running job is cancelled at the next heartbeat" {
+	local i id began
+	# heartbeats come every second, give or take a tenth
+	start_sh_worker --lease 4s --poll 1h
+	for i in 1 2 3; do
+		id=$(submit_sh 'exec sleep 1000')
+		eventually 10 status_is "$id" running
+		began=$(sql "UPDATE jobctl.jobs SET cancel_requested_at = clock_timestamp() WHERE id = '$id' RETURNING cancel_requested_at")
+		eventually 10 status_is "$id" cancelled
+		prints t job "$id" "completed_at - '$began' < interval '1.5 s' * $SUITE_SLOW"
+	done
+}
+
+@test "through a transaction pooler jobs run, and a running one is cancelled at the next heartbeat" {
+	local id
+	start_pooler
+	id=$(submit_sh 'echo out')
+	start_sh_worker -d "$POOLER" --lease 4s --poll 100ms
+	eventually 10 status_is "$id" completed
+	id=$(submit_sh 'exec sleep 1000')
+	eventually 10 status_is "$id" running
+	jobctl-cancel -Q "$id"
+	eventually 10 status_is "$id" cancelled
+	prints t sql "SELECT $(seconds_to_cancel "$id") < 1.5 * $SUITE_SLOW"
+	kill -TERM "$WORKER_PID"
+	ended 0
+	prints 0 workers
+	run -1 grep -E 'level=(warning|error)' "$WORKER_LOG"
+}
+
 @test "a cancelled job that ignores TERM is killed" {
 	local id
 	id=$(submit_sh "trap '' TERM; touch $D/ready; while :; do sleep 1000; done")
