@@ -21,11 +21,13 @@
 enum {
 	MAINTAIN_MS = 15000,
 	SETTLE_MS = 200,	/* many start together, and each start is told to all */
+	AGAIN_MS = 250,		/* the dead one's last statement may still have a job locked */
 };
 
 void
 maintain_init(struct worker *w)
 {
+	w->again_ms = AGAIN_MS;
 	w->watch_fd = epoll_create1(EPOLL_CLOEXEC);	/* without it there is MAINTAIN_MS */
 }
 
@@ -124,6 +126,17 @@ look_at(struct worker *w, const PGresult *res, struct pg_array *dead)
 	w->nwatched = n;
 }
 
+/* And look again, less and less often: what is locked now keeps its worker. */
+static void
+reap(struct worker *w, struct pg_array *dead)
+{
+	w->neighbours_at = earliest(w->neighbours_at, deadline_in(db_jitter(w->again_ms)));
+	w->again_ms = earliest(w->again_ms * 2, MAINTAIN_MS);
+	pipe_call(&w->pipe, db_deadline(w), "SELECT count(*) FROM jobctl.reap($1, $2)",
+		  PG_ARGS(pg_array(dead, pg_uuid(&w->id)), pg_text(NEIGHBOUR_GONE)),
+		  reaped_neighbours, w);
+}
+
 static void
 found_neighbours(void *ctx, const PGresult *res, const struct err *e)
 {
@@ -134,12 +147,12 @@ found_neighbours(void *ctx, const PGresult *res, const struct err *e)
 		db_complain(w, "cannot look for dead workers", e);
 	else
 		look_at(w, res, &dead);
-	if (dead.n)
-		pipe_call(&w->pipe, db_deadline(w), "SELECT count(*) FROM jobctl.reap($1, $2)",
-			  PG_ARGS(pg_array(&dead, pg_uuid(&w->id)), pg_text(NEIGHBOUR_GONE)),
-			  reaped_neighbours, w);
-	else
+	if (dead.n) {
+		reap(w, &dead);
+	} else {
+		w->again_ms = AGAIN_MS;
 		maintenance_is_over(w, NULL);
+	}
 	pg_array_free(&dead);
 }
 
@@ -180,7 +193,7 @@ maintain_told(struct worker *w)
 	w->neighbours_at = earliest(w->neighbours_at, deadline_in(db_jitter(SETTLE_MS)));
 }
 
-/* A descriptor has told all it can: one whose worker stays in the database must not spin. */
+/* What has told all it can must not keep us awake: it may be long until we can look. */
 void
 maintain_ready(struct worker *w)
 {

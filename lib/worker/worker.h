@@ -145,6 +145,7 @@ struct worker {
 	int64_t asked_at;		/* when the beat on its way was sent */
 	bool beating, maintaining, finishing;
 	int64_t neighbours_at;		/* when to look at the workers of our host */
+	int64_t again_ms;		/* how long after one was dead */
 	struct watched watched[WATCHED];
 	size_t nwatched;
 	int watch_fd;			/* epoll: readable when one of them exits */

@@ -387,7 +387,25 @@ start_time() {	# PID
 	eventually 5 prints 1 workers
 }
 
-@test "a dead neighbour whose job is locked does not make it spin" {
+@test "a neighbour that dies while the database is away does not make it spin, and is found later" {
+	local before
+	own_server
+	fake_workers 1
+	start_worker -q "$Q" --lease 1s -- true
+	eventually 10 prints 1 sql "SELECT count(*) FROM jobctl.workers WHERE idle AND '$Q' = ANY (queues)"
+	jobctl-db -Q stop
+	eventually 10 says 'no database'
+	before=$(cpu_ticks "$WORKER_PID")
+	kill -KILL "${PIDS[0]}"
+	several() { [ "$(grep -c 'no database' "$WORKER_LOG")" -ge 5 ]; }
+	eventually 20 several
+	[ $(($(cpu_ticks "$WORKER_PID") - before)) -le 5 ]
+	jobctl-db -Q start 3>&-
+	eventually 20 says 'the database is back'
+	eventually 5 prints 1 workers
+}
+
+@test "a dead neighbour whose job is locked is looked at again, without spinning" {
 	local id
 	fake_workers 1
 	id=$(submit_sh true)
@@ -404,7 +422,7 @@ start_time() {	# PID
 	Q=other quiet_for_beats 8 4
 	status_is "$id" running
 	kill "$holder"
-	eventually 20 status_is "$id" pending
+	eventually 5 status_is "$id" pending
 }
 
 @test "a worker of another host, or of another boot, is dead when its lease has ended" {
