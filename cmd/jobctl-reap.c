@@ -86,7 +86,7 @@ find_dead(struct pg *db, struct result *r, struct err *e)
 	for (int i = 0; i < n; i++) {
 		struct neighbour w = neighbour_read(res, i);
 
-		if (!neighbour_is_dead(&w))
+		if (neighbour_look(&w) != NEIGHBOUR_DEAD)
 			continue;
 		if (w.ours)
 			pg_array_add(&r->dead, pg_uuid(&w.id));

@@ -8,7 +8,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "processes.h"
@@ -50,6 +52,40 @@ host_process_is_dead(int pid, int64_t start)
 	if (pid <= 0 || (kill(pid, 0) && errno == ESRCH))
 		return true;
 	return process_read(pid, &now) && (now.start != start || !process_runs(&now));
+}
+
+/* A name of the abstract namespace: it needs no directory, and goes with its last holder. */
+static struct sockaddr_un
+mark_name(const struct uuid *id, socklen_t *n)
+{
+	struct sockaddr_un name = { .sun_family = AF_UNIX };
+	int len = snprintf(name.sun_path + 1, sizeof name.sun_path - 1, "jobctl-worker-%s",
+			   uuid_str(id).z);
+
+	*n = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)len);
+	return name;
+}
+
+int
+host_mark(const struct uuid *id)
+{
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	socklen_t n;
+	struct sockaddr_un name = mark_name(id, &n);
+
+	if (fd >= 0 && bind(fd, (struct sockaddr *)&name, n))
+		close_p(&fd);
+	return fd;
+}
+
+bool
+host_is_marked(const struct uuid *id)
+{
+	AUTOFD fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	socklen_t n;
+	struct sockaddr_un name = mark_name(id, &n);
+
+	return fd >= 0 && connect(fd, (struct sockaddr *)&name, n) == 0;
 }
 
 /* The number after a word that begins a line, or -1. */

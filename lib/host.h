@@ -9,7 +9,7 @@
 #ifndef JOBCTL_HOST_H
 #define JOBCTL_HOST_H
 
-#include "base.h"
+#include "uuid.h"
 
 struct host_process {
 	char host[65];
@@ -22,6 +22,13 @@ void host_self(struct host_process *p);
 
 /* Whether a process of our host and boot_id is certainly gone, or waits to be collected. */
 bool host_process_is_dead(int pid, int64_t start);
+
+/*
+ * A mark that is there as long as any process has the descriptor, and that others on
+ * the host (in its network namespace) can see: -1 and errno if it cannot be made.
+ */
+int host_mark(const struct uuid *id);
+bool host_is_marked(const struct uuid *id);
 
 /*
  * How many processes the kernel has killed for want of memory, in our control group

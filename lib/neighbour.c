@@ -27,8 +27,10 @@ neighbour_read(const PGresult *res, int row)
 	return n;
 }
 
-bool
-neighbour_is_dead(const struct neighbour *n)
+enum neighbour_state
+neighbour_look(const struct neighbour *n)
 {
-	return host_process_is_dead(n->pid, n->start);
+	if (!host_process_is_dead(n->pid, n->start))
+		return NEIGHBOUR_LIVES;
+	return host_is_marked(&n->id) ? NEIGHBOUR_ENDS : NEIGHBOUR_DEAD;
 }

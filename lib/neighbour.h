@@ -27,6 +27,12 @@ struct neighbour {
 
 /* A row of it. */
 struct neighbour neighbour_read(const PGresult *res, int row);
-bool neighbour_is_dead(const struct neighbour *n);
+/*
+ * What is registered is a guardian, which ends after all processes of its worker.
+ * Ending: the guardian was killed, and the worker below it is still there, killing
+ * what it runs.
+ */
+enum neighbour_state { NEIGHBOUR_LIVES, NEIGHBOUR_ENDS, NEIGHBOUR_DEAD };
+enum neighbour_state neighbour_look(const struct neighbour *n);
 
 #endif

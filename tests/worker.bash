@@ -90,6 +90,12 @@ the_worker() {
 	pgrep -P "$WORKER_PID"
 }
 
+# As nothing else does: the guardian and the worker at once.
+kill_worker() {	# GUARDIAN
+	# shellcheck disable=SC2046 # numbers
+	kill -KILL "$1" $(pgrep -P "$1")
+}
+
 no_jobs_run() {
 	local worker
 

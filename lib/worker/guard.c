@@ -14,7 +14,8 @@
  *   - then, not before, the jobs of a worker that died are given back.
  *
  * It is the guardian whose pid and start time prove to others on the host that a
- * worker is gone.  If it is the guardian that dies, the worker stops everything.
+ * worker is gone.  If it is the guardian that dies, the worker does what the guardian
+ * would have done, and a mark that both hold tells others to wait for it.
  *
  * When: the worker fences itself at three quarters of a lease, the guardian at
  * seven eighths.  Both count from when the lease was asked for, so the server's
@@ -95,22 +96,23 @@ kill_below(pid_t ancestor, int64_t since)
 	return n;
 }
 
-/* Until there are none; how many were killed. */
-static size_t
+/* Until there are none; true if there were some. */
+static bool
 kill_all_below(pid_t ancestor, int64_t since)
 {
 	int64_t deadline = deadline_in(KILL_MS);
-	size_t total = 0, n;
+	bool some = false;
+	size_t n;
 
 	while ((n = kill_below(ancestor, since)) && now_ms() < deadline) {
-		total += n;
+		some = true;
 		while (waitpid(-1, NULL, WNOHANG) > 0)
 			;
 		(void)poll(NULL, 0, AGAIN_MS);
 	}
 	if (n)
 		log_line(LOG_LEVEL_ERROR, "processes cannot be killed", NULL);
-	return total;
+	return some;
 }
 
 /* When to look again. */
@@ -187,29 +189,45 @@ give_back(struct worker *w, const char *why)
 	pg_array_free(&dead);
 }
 
+static void
+unblock_signals(void)
+{
+	sigset_t none;
+
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
 static NORETURN void
 guard(struct guardian *g)
 {
 	int status = watch(g), sig = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
-	size_t killed = kill_all_below(getpid(), g->since);
+	bool killed = kill_all_below(getpid(), g->since);
 	AUTOFREE char *why = NULL;
-	sigset_t none;
 
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);	/* a signal may end what follows */
+	unblock_signals();	/* one may end what follows */
 	if (sig)
 		why = xasprintf("killed by signal %d (%s)", sig, sigabbrev_np(sig));
 	else
 		why = xasprintf("ended with status %d", WEXITSTATUS(status));
-	if (sig || killed) {
-		AUTOFREE char *n = xasprintf("%zu", killed);
-
-		log_line(sig ? LOG_LEVEL_ERROR : LOG_LEVEL_WARNING, "the worker has ended",
-			 "why", why, "killed", n, NULL);
-	}
+	if (sig || killed)
+		log_line(sig ? LOG_LEVEL_ERROR : LOG_LEVEL_WARNING,
+			 killed ? "the worker has ended; killed what was left of its jobs"
+				: "the worker has ended", "why", why, NULL);
 	if (atomic_load(&g->w->guarded->registered))
 		give_back(g->w, why);
 	exit(sig ? 128 + sig : WEXITSTATUS(status));
+}
+
+void
+guard_died(struct worker *w)
+{
+	(void)kill_all_below(getpid(), 0);
+	unblock_signals();
+	log_line(LOG_LEVEL_ERROR, "the guardian was killed; stopped", NULL);
+	if (atomic_load(&w->guarded->registered))
+		give_back(w, "its guardian was killed");
+	exit(ERR_OS);
 }
 
 static int
@@ -231,6 +249,7 @@ guard_begin(struct worker *w, const sigset_t *signals, struct err *e)
 	pid_t self = getpid();
 
 	host_self(&w->self);
+	(void)host_mark(&w->id);	/* held by both until they end; none is a sandbox's fault */
 	w->guarded = mmap(NULL, sizeof *w->guarded, PROT_READ | PROT_WRITE,
 			  MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (w->guarded == MAP_FAILED)

@@ -98,19 +98,6 @@ our_signals(void)
 	return set;
 }
 
-/* Nobody would kill what we run if we died now. */
-static void
-on_guardian_death(struct worker *w)
-{
-	close_p(&w->guardian);
-	log_line(LOG_LEVEL_ERROR, "the guardian has died; stopping", NULL);
-	w->status = 70;
-	worker_drain(w, "the guardian has died");
-	kill_all(w, STOP_INTERRUPT);
-	for (size_t i = 0; i < w->nruns; i++)
-		proc_stop(&w->runs[i]->proc, 0);
-}
-
 /* Output comes faster than it is stored. */
 static bool
 pressed(const struct worker *w)
@@ -372,7 +359,7 @@ turn(struct worker *w, int sigfd)
 	if (w->table[0].revents)
 		on_signal(w, sigfd);
 	if (w->table[2].revents)
-		on_guardian_death(w);
+		guard_died(w);
 	if (w->table[3].revents)
 		maintain_ready(w);
 	db_ready(w, w->table[1].revents != 0);

@@ -3,7 +3,7 @@
  *
  * The database finds those whose lease has ended, now and then.  Workers of our own
  * host we look at ourselves, and see their death at once: through a pidfd of some of
- * them.  That only makes us look again; dead is who neighbour_is_dead().
+ * them.  That only makes us look again; dead is who neighbour_look() says.
  *
  * The workers of a host are a ring, ordered by their ids, in which each watches those
  * behind it.  Whoever dies is seen by as many, however many there are; whoever looks,
@@ -22,6 +22,7 @@ enum {
 	MAINTAIN_MS = 15000,
 	SETTLE_MS = 200,	/* many start together, and each start is told to all */
 	AGAIN_MS = 250,		/* the dead one's last statement may still have a job locked */
+	ENDING_MS = 50,
 };
 
 void
@@ -106,18 +107,23 @@ look_at(struct worker *w, const PGresult *res, struct pg_array *dead)
 
 	for (int i = 0; i < PQntuples(res); i++) {
 		struct neighbour other = neighbour_read(res, i);
+		enum neighbour_state state;
 
 		if (!other.ours)
 			continue;
 		if (n < WATCHED)
 			now[n] = watch(w, &other);
-		if (neighbour_is_dead(&other)) {
-			pg_array_add(dead, pg_uuid(&other.id));
-			if (n < WATCHED)
-				close_p(&now[n].fd);
-		} else if (n < WATCHED) {
-			n++;
+		state = neighbour_look(&other);
+		if (state == NEIGHBOUR_LIVES) {
+			n += n < WATCHED;
+			continue;
 		}
+		if (n < WATCHED)
+			close_p(&now[n].fd);
+		if (state == NEIGHBOUR_DEAD)
+			pg_array_add(dead, pg_uuid(&other.id));
+		else
+			w->neighbours_at = deadline_in(ENDING_MS);
 	}
 	for (size_t i = 0; i < w->nwatched; i++)
 		close_p(&w->watched[i].fd);

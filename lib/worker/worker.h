@@ -179,6 +179,7 @@ struct worker {
  */
 int guard_begin(struct worker *w, const sigset_t *signals, struct err *e) MUSTCHECK;
 void guard_renewed(struct worker *w);	/* the lease that was asked for at asked_at */
+void guard_died(struct worker *w);	/* do its work; does not return */
 void guard_left(struct worker *w);	/* what was ours is written or given back */
 
 /* loop.c */

@@ -275,7 +275,7 @@ quiet_for_beats() {	# N TICKS
 	id=$(submit_sh "[ ! -e $D/pid ] || exit 0; echo \$\$ >$D/pid.tmp; mv $D/pid.tmp $D/pid; exec sleep 1000")
 	start_sh_worker --lease 1h
 	eventually 10 exists "$D/pid"
-	kill -KILL "$WORKER_PID" "$(the_worker)"
+	kill_worker "$WORKER_PID"
 	eventually 5 gone_or_zombie "$(cat "$D/pid")"
 	run -0 --separate-stderr sh_worker --drain
 	[[ "$stderr" == *'gave back jobs of dead workers'* ]]
@@ -294,7 +294,7 @@ quiet_for_beats() {	# N TICKS
 		start_sh_worker --lease 1h
 		eventually 10 ran "$n"
 		eventually 10 status_is "$id" running
-		kill -KILL "$WORKER_PID"
+		kill_worker "$WORKER_PID"
 		eventually 5 prints "$n" job "$id" crashes
 	done
 	prints 'failed|worker_lost|1' job "$id" "status || '|' || outcome || '|' || attempt"
@@ -320,7 +320,7 @@ quiet_for_beats() {	# N TICKS
 	for n in 1 2; do
 		start_sh_worker --lease 1h
 		eventually 10 ran "$n"
-		kill -KILL "$WORKER_PID"
+		kill_worker "$WORKER_PID"
 		eventually 5 prints "$n" job "$id" crashes
 	done
 	start_sh_worker --poll 50ms
@@ -361,7 +361,7 @@ start_time() {	# PID
 	# its next maintenance is 13 seconds away, its next look for jobs an hour
 	start_sh_worker --lease 1h --poll 1h
 	eventually 10 prints 1 sql "SELECT count(*) FROM jobctl.workers WHERE idle AND '$Q' = ANY (queues)"
-	kill -KILL "$victim"
+	kill_worker "$victim"
 	eventually 5 status_is "$id" completed
 	prints '1/worker_lost 1/ok' runs "$id"
 	says 'gave back jobs of dead workers'
@@ -374,7 +374,7 @@ start_time() {	# PID
 	id=$(QUEUE=$Q.late submit_sh "touch $D/ready; exec sleep 1000")
 	start jobctl-worker -q "$Q.late" --lease 1h -- sh -c '{sh}'
 	eventually 10 exists "$D/ready"
-	kill -KILL "$STARTED_PID"
+	kill_worker "$STARTED_PID"
 	eventually 5 prints 'pending|0|1' job "$id" "status || '|' || attempt || '|' || crashes"
 }
 

@@ -128,7 +128,7 @@ in_database() {	# EXPRESSION over the row of the worker
 	prints '1/worker_lost 1/ok' runs "$id"
 }
 
-@test "kill -9 of the guardian: the worker kills what runs, gives it back and ends" {
+@test "kill -9 of the guardian: the worker does its work" {
 	local id worker
 	id=$(submit_sh "[ ! -e $D/kept ] || exit 0; trap '' TERM; $(escape kept keep) $(escape bare) sleep 1000; sleep 1000")
 	start_sh_worker --lease 1h --grace 1h
@@ -138,9 +138,28 @@ in_database() {	# EXPRESSION over the row of the worker
 	eventually 10 gone_or_zombie "$worker"
 	dead kept
 	dead bare
-	prints 'pending|0|0' job "$id" "status || '|' || crashes || '|' || attempt"
+	prints 'pending|1|0' job "$id" "status || '|' || crashes || '|' || attempt"
+	prints "worker lost: $(uname -n) pid $WORKER_PID, its guardian was killed" job "$id" error_message
 	prints 0 workers
-	says 'the guardian has died'
+}
+
+@test "while the worker below a dead guardian lives, nobody takes its jobs" {
+	local id worker
+	id=$(submit_sh "[ ! -e $D/kept ] || exit 0; $(escape kept keep) sleep 1000")
+	start_sh_worker --lease 1h
+	eventually 10 exists "$D/kept"
+	worker=$(the_worker)
+	kill -STOP "$worker"
+	kill -KILL "$WORKER_PID"
+	eventually 10 gone_or_zombie "$WORKER_PID"
+	jobctl-reap -Q
+	sh_worker --drain -Q
+	status_is "$id" running
+	alive kept
+	kill -CONT "$worker"
+	eventually 10 gone_or_zombie "$worker"
+	dead kept
+	prints 'pending|1' job "$id" "status || '|' || crashes"
 }
 
 @test "a worker that is stopped loses its jobs' processes before the server's lease ends" {

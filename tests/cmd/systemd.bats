@@ -53,7 +53,7 @@ setup() {
 @test "units of workers hear them ask for more time, and wait no longer for the silent" {
 	local unit
 	for unit in "$SUITE_ROOT"/systemd/jobctl-worker*.service; do
-		grep -qx 'NotifyAccess=main' "$unit"
+		grep -qx 'NotifyAccess=all' "$unit"
 		grep -qx 'KillMode=mixed' "$unit"
 		# longer than the pause between two messages, shorter than a drain may take
 		grep -qx 'TimeoutStopSec=30s' "$unit"
