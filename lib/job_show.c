@@ -418,12 +418,14 @@ put_output(struct pg *db, const struct uuid *id, struct str *s, struct err *e)
 }
 
 static void
-put_next(struct str *s, const struct uuid *id, bool live, bool ran)
+put_next(struct str *s, const struct uuid *id, const PGresult *res, bool ran)
 {
 	struct uuid_text t = uuid_str(id);
 
 	label(s, "next");
-	if (live)
+	if (strstr(text_of(res, "reasons"), "LeaseExpired"))
+		str_putf(s, "jobctl-reap\n%*s", LABEL, "");
+	if (is(res, "live", "t"))
 		str_putf(s, "jobctl-logs -f %s\n%*sjobctl-wait %s\n%*sjobctl-cancel %s\n", t.z,
 			 LABEL, "", t.z, LABEL, "", t.z);
 	else if (ran)
@@ -450,6 +452,6 @@ job_show(struct pg *db, const struct uuid *id, struct str *s, struct err *e)
 	ran = put_output(db, id, s, e);
 	if (ran < 0)
 		return -1;
-	put_next(s, id, pg_get_bool(res, 0, pg_col(res, "live")), ran);
+	put_next(s, id, res, ran);
 	return 1;
 }

@@ -497,6 +497,7 @@ $DONE" ]
 	[ "$(jobctl-status -H -o reasons -s running)" = LeaseExpired,CancelRequested ]
 	run -0 jobctl-status "$RUNNING"
 	has_line "worker .*, lease ended [0-9.]+s ago"
+	has_line "next +jobctl-reap"
 }
 
 @test "a tenant sees its own, is told nothing of others, but waits behind them" {

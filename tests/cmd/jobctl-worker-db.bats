@@ -352,8 +352,13 @@ start_time() {	# PID
 	echo "${20}"
 }
 
+within_a_second() {	# of TIME the first run of the job ID was over
+	prints t sql "SELECT min(ended_at) - '$1' < interval '1 s' * $SUITE_SLOW
+		FROM jobctl.job_run WHERE job_id = '$2'"
+}
+
 @test "a running worker sees its neighbour die, and has its jobs at once" {
-	local id
+	local id began
 	id=$(submit_sh "[ ! -e $D/pid ] || exit 0; echo \$\$ >$D/pid.tmp; mv $D/pid.tmp $D/pid; exec sleep 1000")
 	start_sh_worker --lease 1h
 	eventually 10 exists "$D/pid"
@@ -361,21 +366,25 @@ start_time() {	# PID
 	# its next maintenance is 13 seconds away, its next look for jobs an hour
 	start_sh_worker --lease 1h --poll 1h
 	eventually 10 prints 1 sql "SELECT count(*) FROM jobctl.workers WHERE idle AND '$Q' = ANY (queues)"
+	began=$(sql 'SELECT clock_timestamp()')
 	kill_worker "$victim"
 	eventually 5 status_is "$id" completed
+	within_a_second "$began" "$id"
 	prints '1/worker_lost 1/ok' runs "$id"
 	says 'gave back jobs of dead workers'
 }
 
 @test "a worker that came later is watched, too" {
-	local id
+	local id began
 	start_sh_worker --lease 1h --poll 1h
 	eventually 10 prints 1 sql "SELECT count(*) FROM jobctl.workers WHERE idle AND '$Q' = ANY (queues)"
 	id=$(QUEUE=$Q.late submit_sh "touch $D/ready; exec sleep 1000")
 	start jobctl-worker -q "$Q.late" --lease 1h -- sh -c '{sh}'
 	eventually 10 exists "$D/ready"
+	began=$(sql 'SELECT clock_timestamp()')
 	kill_worker "$STARTED_PID"
 	eventually 5 prints 'pending|0|1' job "$id" "status || '|' || attempt || '|' || crashes"
+	within_a_second "$began" "$id"
 }
 
 @test "of many neighbours that die together none is missed" {
