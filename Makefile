@@ -80,7 +80,12 @@ UNIT_TESTS := $(patsubst %.c,$(O)/%,$(wildcard tests/unit/*_test.c))
 $(O)/tests/unit/%: $(O)/tests/unit/%.o $(O)/libjobctl.a
 	$(call say,LD,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) $(O)/libjobctl.a $(LDLIBS)
-unit-tests: $(UNIT_TESTS)
+# What the fault suite runs besides ours: tests/faults/NAME.c.
+FAULT_PROGRAMS := $(patsubst %.c,$(O)/%,$(wildcard tests/faults/*.c))
+$(O)/tests/faults/%: $(O)/tests/faults/%.o $(O)/libjobctl.a
+	$(call say,LD,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) $(O)/libjobctl.a $(LDLIBS)
+unit-tests: $(UNIT_TESTS) $(FAULT_PROGRAMS)
 
 # Packages first: only the make that runs after them sees what they brought.
 setup:
@@ -159,5 +164,5 @@ FORCE:
 .PHONY: all asan check check-bats check-gen check-headers check-sql check-unit ci clang clean \
 	dist gen install lint man print-flags quickstart setup setup-test tidy uninstall unit-tests valgrind FORCE
 .SECONDARY:
--include $(LIB_OBJ:.o=.d) $(PROGRAMS:%=$(O)/cmd/%.d) $(UNIT_TESTS:%=%.d) \
+-include $(LIB_OBJ:.o=.d) $(PROGRAMS:%=$(O)/cmd/%.d) $(UNIT_TESTS:%=%.d) $(FAULT_PROGRAMS:%=%.d) \
 	$(HEADERS:%=$(O)/headers/%.d)

@@ -56,9 +56,11 @@ suite_as_server() {
 	exec setpriv --pdeathsig INT -- env -i PATH="$PATH" LC_ALL=C.UTF-8 "$@"
 }
 
-suite_start_server() {
-	local pg=$SUITE_DIR/pg deadline=$((SECONDS + 60))
+# A server's files in DIR/data; its socket will be in DIR.
+suite_make_server() {	# DIR [SETTING...]
+	local pg=$1
 
+	shift
 	mkdir -m 700 "$pg"
 	[ "$(id -u)" != 0 ] || chown postgres: "$pg"
 	(cd "$pg" && suite_as_server initdb -D "$pg/data" -U jobctl -A trust -E UTF8 \
@@ -69,7 +71,6 @@ suite_start_server() {
 	# Nobody needs these rows tomorrow: durability is what the tests do not pay for.
 	cat >>"$pg/data/postgresql.conf" <<-END
 		listen_addresses = ''
-		unix_socket_directories = '$pg'
 		unix_socket_permissions = 0700
 		fsync = off
 		full_page_writes = off
@@ -86,17 +87,29 @@ suite_start_server() {
 		log_timezone = 'UTC'
 		logging_collector = off
 	END
-	(cd "$pg" && suite_as_server postgres -D "$pg/data") \
-		>"$SUITE_DIR/server.log" 2>&1 </dev/null 3>&- &
+	printf '%s\n' "$@" >>"$pg/data/postgresql.conf"
+}
+
+# SUITE_SERVER_PID is it from now on.
+suite_run_server() {	# DIR
+	local pg=$1 deadline=$((SECONDS + 60))
+
+	(cd "$pg" && suite_as_server postgres -D "$pg/data" -k "$pg") \
+		>>"$SUITE_DIR/server.log" 2>&1 </dev/null 3>&- &
 	SUITE_SERVER_PID=$!
-	export SUITE_SERVER_PID PGHOST=$pg PGPORT=5432 PGUSER=jobctl PGDATABASE=postgres
-	until pg_isready -q; do
+	export SUITE_SERVER_PID
+	until pg_isready -q -h "$pg" -p 5432 -U jobctl -d postgres; do
 		if ! kill -0 "$SUITE_SERVER_PID" 2>/dev/null || [ "$SECONDS" -ge "$deadline" ]; then
 			cat "$SUITE_DIR/server.log" >&2
 			return 1
 		fi
 		sleep 0.05
 	done
+}
+
+suite_start_server() {
+	export PGHOST=$SUITE_DIR/pg PGPORT=5432 PGUSER=jobctl PGDATABASE=postgres
+	suite_make_server "$PGHOST" && suite_run_server "$PGHOST"
 }
 
 # The database that new_database() copies.
