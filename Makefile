@@ -2,6 +2,7 @@
 #
 #   make              build the programs into build/bin
 #   make check        everything a change must pass; sets itself up on Debian 12
+#   make faults       more of what breaks, for minutes: SEED= JOBS= SECONDS_= FAULTS=
 #   make quickstart   from nothing to a search result
 #   make install      DESTDIR= PREFIX=
 
@@ -145,6 +146,11 @@ clang:
 valgrind: unit-tests
 	@O='$(O)' VALGRIND=1 tests/run $(UNIT_TESTS)
 
+# Minutes of faults; "make check" has seconds of them.  What follows from SEED is the plan.
+faults: unit-tests all
+	@O='$(O)' tests/faults/storm --long $(if $(SEED),--seed $(SEED)) $(if $(JOBS),--jobs $(JOBS)) \
+		$(if $(SECONDS_),--seconds $(SECONDS_)) $(if $(FAULTS),--faults $(FAULTS))
+
 # What clang-tidy is to compile with; gcc's own warnings are not its business.
 print-flags:
 	@echo $(filter -std=% -D% -I%,$(ALL_CFLAGS))
@@ -162,7 +168,7 @@ clean:
 
 FORCE:
 .PHONY: all asan check check-bats check-gen check-headers check-sql check-unit ci clang clean \
-	dist gen install lint man print-flags quickstart setup setup-test tidy uninstall unit-tests valgrind FORCE
+	dist faults gen install lint man print-flags quickstart setup setup-test tidy uninstall unit-tests valgrind FORCE
 .SECONDARY:
 -include $(LIB_OBJ:.o=.d) $(PROGRAMS:%=$(O)/cmd/%.d) $(UNIT_TESTS:%=%.d) $(FAULT_PROGRAMS:%=%.d) \
 	$(HEADERS:%=$(O)/headers/%.d)
