@@ -182,6 +182,31 @@ select_through() {	# NUMBER
 	eventually 10 select_through 3
 }
 
+# Of jobctl-reliability(7), in the order of the page: file, tab, title.
+named() {
+	awk '/^\.Ss What happens/ { on = 1 }
+		/^\.Ss The fault suite/ { on = 0 }
+		on && /^\.Pa/ { file = $2 }
+		on && /^\.Dq/ { sub(/^\.Dq /, ""); print file "\t" $0 }' "$SUITE_ROOT/man/jobctl-reliability.7"
+}
+
+@test "every test that jobctl-reliability(7) names is there, and it names every fault" {
+	local file title
+	cd "$SUITE_ROOT"
+	[ "$(named | wc -l)" -gt 30 ]
+	while IFS=$'\t' read -r file title; do
+		echo "$file: $title"
+		case $file in
+		tests/faults/storm) grep -qxF "	$title)" "$file" ;;
+		*) grep -qF "@test \"$title\" {" "$file" ;;
+		esac
+	done < <(named)
+	while read -r title; do
+		echo "$title"
+		named | grep -qxF "tests/faults/storm	$title"
+	done < <(sed -n 's/^kinds=(\(.*\))$/\1/p; s/.* kinds+=(\(.*\)) ;;$/\1/p' tests/faults/storm | tr ' ' '\n')
+}
+
 @test "a storm that is called off leaves nothing" {
 	local top dir
 	top=$(mktemp -d "$TMPDIR/s.XXXXXX")
