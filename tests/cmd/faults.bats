@@ -25,7 +25,7 @@ good() {
 		j2 "$T2" ok 1010 901 j3 "$T3" exit 1011 901 >"$D/runs"
 	printf '%s\t%s\n' 137 900 0 901 >"$D/exits"
 	printf '%s\n' kill half >"$D/wanted"
-	printf '%s\t%s\t%s\n' 1000 kill 899 1005 kill 900 1006 half '' >"$D/faults"
+	printf '%s\t%s\t%s\n' 1000 kill 899 1001 stop 900 1002 cont 900 1005 kill 900 1006 half '' >"$D/faults"
 	touch "$D/live" "$D/orphans" "$D/open" "$D/left"
 }
 
@@ -58,8 +58,9 @@ adds() {	# FILE LINE
 	figures=$(tr -s ' ' <<<"$output")
 	[[ "$figures" == *$'jobs 3\n completed 2\n failed 1\n'* || "$figures" == *$'jobs 3\n failed 1\n completed 2\n'* ]]
 	[[ "$figures" == *$'executions 4\n per job 1.33, at most 2\n'* ]]
-	[[ "$figures" == *$'faults 3\n'* ]]
+	[[ "$figures" == *$'faults 4\n'* ]]
 	[[ "$figures" == *'longest with a killed worker 2.5 s'* ]]
+	[[ "$figures" == *'longest with a stopped worker 0.0 s'* ]]
 }
 
 @test "a job that is lost, ended twice or has not ended is found" {
@@ -111,6 +112,7 @@ adds() {	# FILE LINE
 @test "a worker that ended in disorder, and a fault that never came, are found" {
 	finds exits adds exits '139\t902'
 	finds exits adds exits '137\t902'
+	finds exits adds exits '143\t902'
 	finds storm adds wanted full
 }
 
