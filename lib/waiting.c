@@ -274,6 +274,7 @@ look(struct waiting *w, struct err *e)
 
 	if (!w->db.conn && pg_connect(&w->db, w->app, w->dbname, e))
 		return -1;
+	w->connected = true;
 	/* a silent database may make us late, but one that is only slow is not silent */
 	w->db.call_ms = left > CALL_MS || w->complete ? CALL_MS
 			: left < CALL_LEAST_MS	       ? CALL_LEAST_MS
@@ -320,7 +321,7 @@ wait_run(struct waiting *w, size_t want, bool fail_fast, struct err *e)
 			again.delay = 0;
 			continue;
 		}
-		if (e->kind != ERR_UNAVAILABLE || !w->checked)
+		if (e->kind != ERR_UNAVAILABLE || !w->connected)
 			return -1;
 		pg_close(&w->db);
 		w->complete = true;

@@ -53,6 +53,7 @@ struct waiting {
 	size_t nleft, nended, nbad, nrunning;
 
 	int64_t started;
+	bool connected;			/* it was once: then what is lost may come back */
 	bool checked;			/* the schema */
 	bool complete;			/* the next round misses what is not there */
 	bool told_lost;
