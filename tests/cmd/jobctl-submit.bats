@@ -5,13 +5,11 @@
 bats_require_minimum_version 1.5.0
 load ../helper
 load ../simulate
+load ../lose
 
 setup_file() {
 	new_database
-	LOSE_SO=$BATS_FILE_TMPDIR/lose.so
-	export LOSE_SO
-	"${CC:-cc}" -shared -fPIC -D_GNU_SOURCE -I"$SUITE_ROOT/lib" -o "$LOSE_SO" \
-		"$SUITE_ROOT/tests/fault/lose.c"
+	build_lose
 }
 
 setup() {
@@ -25,14 +23,6 @@ field() {	# ID EXPRESSION
 
 count() {
 	sql 'SELECT count(*) FROM jobctl.job'
-}
-
-# Run with the connection breaking once, see tests/fault/lose.c.
-losing() {	# WHEN:TEXT COMMAND...
-	local lose=$1
-
-	shift
-	LD_PRELOAD=$LOSE_SO LOSE=$lose ASAN_OPTIONS="${ASAN_OPTIONS:-}:verify_asan_link_order=0" "$@"
 }
 
 # Ids as printed name exactly the jobs of the queue, in the order of their argument n.

@@ -1,22 +1,41 @@
 /*
- * lose.c - a connection that breaks at a chosen message, for LD_PRELOAD
+ * lose.c - a connection that breaks at a chosen call, for LD_PRELOAD
  *
  *	LOSE=before:TEXT	what holds TEXT is not sent
  *	LOSE=after:TEXT		it is sent and answered, and the answer is lost
+ *	LOSE=before:#N		the N-th call is not sent
+ *	LOSE=after:#N		it is sent and answered, and the answer is lost
  *
- * Once per process: the next connection works.  TEXT is as the wire has it.
+ * Once per process: the next connection works.  TEXT is as the wire has it.  Calls
+ * are counted over the process, also those that travel together: what is in front
+ * of the N-th reaches the server, what is behind it does not.  LOSE_FIRED names a
+ * file that is made when it happens.
  */
 #include "base.h"
 
 #include <dlfcn.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
-static bool done;
+/* Where a stream of messages stands: in a header, or so far from the end of a body. */
+struct stream {
+	unsigned char head[5];
+	size_t have, left;
+};
+
+static struct stream in;
+static struct sent {
+	struct stream out;
+	long calls;		/* over the process */
+	long owed;		/* answers that this connection still owes */
+} sent;
 static int losing = -1;		/* the descriptor whose answer is to be lost */
+static bool done;
 
 static const char *
 wanted(const char *when)
@@ -27,47 +46,143 @@ wanted(const char *when)
 	return !done && z && !strncmp(z, when, n) && z[n] == ':' ? z + n + 1 : NULL;
 }
 
+static void
+fire(void)
+{
+	const char *z = getenv("LOSE_FIRED");
+
+	done = true;
+	if (z)
+		close(open(z, O_WRONLY | O_CREAT | O_CLOEXEC, 0666));
+}
+
+/* One byte further: the type of the message that it ends, or 0. */
+static int
+step(struct stream *s, unsigned char c)
+{
+	size_t header;
+
+	if (s->left) {
+		s->left--;
+	} else {
+		s->head[s->have++] = c;
+		header = s->head[0] ? 5 : 4;	/* the first message has no type */
+		if (s->have < header)
+			return 0;
+		for (size_t i = header - 4; i < header; i++)
+			s->left = s->left << 8 | s->head[i];
+		s->left -= 4;
+	}
+	if (s->left)
+		return 0;
+	s->have = 0;
+	return s->head[0];
+}
+
+/* How much of what is to be sent goes out: all of it, unless the N-th call is in it. */
+static size_t
+let_through(struct sent *s, const unsigned char *p, size_t n, long before, long after)
+{
+	for (size_t i = 0; i < n; i++) {
+		bool begins = !s->out.have && !s->out.left;
+		int type;
+
+		if (begins && !p[i]) {		/* a new connection */
+			in = (struct stream){ .have = 0 };
+			s->owed = 1;
+		} else if (begins && s->calls == before - 1 && p[i] != 'X') {
+			return i;
+		}
+		type = step(&s->out, p[i]);
+		if (!type || !strchr("QSc", type))
+			continue;
+		s->calls++;
+		s->owed++;
+		if (s->calls == after)
+			return i + 1;
+	}
+	return n;
+}
+
+/* ReadyForQuery ends the answer to a call, CopyInResponse that to COPY. */
+static void
+note_answers(const unsigned char *p, ssize_t n)
+{
+	for (ssize_t i = 0; i < n; i++) {
+		int type = step(&in, p[i]);
+
+		if (type && strchr("ZG", type))
+			sent.owed--;
+	}
+}
+
+static long
+number(const char *z)
+{
+	return z && *z == '#' ? atol(z + 1) : 0;
+}
+
+static bool
+has(const char *text, const void *buf, size_t n)
+{
+	return text && *text != '#' && memmem(buf, n, text, strlen(text));
+}
+
 ssize_t
 send(int fd, const void *buf, size_t n, int flags)
 {
-	ssize_t (*real)(int, const void *, size_t, int);
+	ssize_t (*real)(int, const void *, size_t, int), got = 0;
 	const char *before = wanted("before"), *after = wanted("after");
+	struct sent next = sent;
+	size_t part;
 
 	*(void **)&real = dlsym(RTLD_NEXT, "send");
-	if (before && memmem(buf, n, before, strlen(before))) {
-		done = true;
-		shutdown(fd, SHUT_RDWR);
-		errno = EPIPE;
-		return -1;
+	if (fd == losing)		/* whatever comes now is lost as well */
+		return (ssize_t)n;
+	part = has(before, buf, n) ? 0
+	       : let_through(&next, buf, n, number(before), number(after));
+	if (part)
+		got = real(fd, buf, part, flags);
+	if (part && got < (ssize_t)part) {	/* the rest will be tried again */
+		(void)let_through(&sent, buf, got > 0 ? (size_t)got : 0, 0, 0);
+		return got;
 	}
-	if (after && memmem(buf, n, after, strlen(after))) {
-		done = true;
+	sent = next;
+	if (has(after, buf, n) || (number(after) && sent.calls == number(after))) {
+		fire();
 		losing = fd;
 	}
-	return real(fd, buf, n, flags);
+	if (part == n || losing == fd)
+		return (ssize_t)n;
+	fire();
+	shutdown(fd, SHUT_RDWR);
+	errno = EPIPE;
+	return -1;
 }
 
-/* ReadyForQuery, the last of an answer, has come once the server has nothing to add. */
 ssize_t
 recv(int fd, void *buf, size_t n, int flags)
 {
-	ssize_t (*real)(int, void *, size_t, int);
-	static const char ready[] = { 'Z', 0, 0, 0, 5 };
+	ssize_t (*real)(int, void *, size_t, int), got;
 
 	*(void **)&real = dlsym(RTLD_NEXT, "recv");
 	while (fd == losing) {
 		struct pollfd p = { .fd = fd, .events = POLLIN };
-		char answer[65536];
-		ssize_t got;
+		unsigned char answer[65536];
 
-		(void)poll(&p, 1, 10000);
-		got = real(fd, answer, sizeof answer, 0);
-		if (got > 0 && !memmem(answer, (size_t)got, ready, sizeof ready))
-			continue;
+		if (sent.owed > 0 && poll(&p, 1, 10000) > 0) {
+			got = real(fd, answer, sizeof answer, 0);
+			note_answers(answer, got);
+			if (got > 0 && sent.owed > 0)
+				continue;
+		}
 		losing = -1;
 		shutdown(fd, SHUT_RDWR);
 		errno = ECONNRESET;
 		return -1;
 	}
-	return real(fd, buf, n, flags);
+	got = real(fd, buf, n, flags);
+	if (!(flags & MSG_PEEK))
+		note_answers(buf, got);
+	return got;
 }
