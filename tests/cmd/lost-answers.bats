@@ -181,7 +181,7 @@ many_lines() {	# NAME LOSE
 cancel() {	# NAME LOSE
 	local id status=0
 
-	QUEUE=$1 id=$(submit k) || return 1
+	id=$(QUEUE=$1 submit k) || return 1
 	LOSE_FIRED=$D/fired.$1 losing "$2" jobctl-cancel "$id" >"$D/said.$1" || status=$?
 	if [ "$status" = 69 ]; then
 		[ ! -s "$D/said.$1" ] || return 1
@@ -194,7 +194,7 @@ cancel() {	# NAME LOSE
 wait_end() {	# NAME LOSE
 	local id status=0
 
-	QUEUE=$1 id=$(submit k) || return 1
+	id=$(QUEUE=$1 submit k) || return 1
 	sql "SELECT jobctl.cancel('{$id}')" >/dev/null || return 1
 	LOSE_FIRED=$D/fired.$1 losing "$2" jobctl-wait --json "$id" >"$D/said.$1" || status=$?
 	[ "$status" = 1 ] || return 1
