@@ -91,7 +91,8 @@ char *pg_private_dir(void) MUSTCHECK;
 
 /*
  * Connect as "jobctl-NAME host:pid" (app is "jobctl-NAME"), walking the host
- * list with connect_timeout (10 s unless set) for each.  db->conn is set on
+ * list with connect_timeout (10 s unless set) for each.  Keepalives and
+ * tcp_user_timeout are set unless the conninfo does.  db->conn is set on
  * success only.  ERR_UNAVAILABLE, or ERR_USAGE for a conninfo that cannot be read.
  */
 int pg_connect(struct pg *db, const char *app, const char *dbname, struct err *e) MUSTCHECK;
@@ -101,10 +102,12 @@ void pg_close(struct pg *db);
  * The same without blocking, for a program with children to look after: poll the
  * descriptor for the events until the deadline, then step (ready: poll said so).
  * A step returns 0 while there is more to do, 1 when db is connected, -1 when the
- * last host has failed.  Only looking up a host's name may block.
+ * last host has failed.  Only looking up a host's name may block.  host_ms: if
+ * there are several hosts, none gets more than this, whatever connect_timeout says.
  */
 struct pg_connector;
-struct pg_connector *pg_connector_new(const char *app, const char *dbname, struct err *e) MUSTCHECK;
+struct pg_connector *pg_connector_new(const char *app, const char *dbname, int64_t host_ms,
+				      struct err *e) MUSTCHECK;
 int pg_connector_fd(const struct pg_connector *c, short *events, int64_t *deadline);
 int pg_connector_step(struct pg_connector *c, bool ready, struct pg *db, struct err *e) MUSTCHECK;
 void pg_connector_free(struct pg_connector *c);

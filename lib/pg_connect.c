@@ -88,6 +88,7 @@ struct pg_connector {
 	char *hosts, *addrs, *ports;		/* the lists to walk */
 	char *host, *addr, *port;		/* of this attempt */
 	int next, nhosts;
+	int64_t host_ms;			/* for one of several, at most */
 	PGconn *conn;				/* of this attempt */
 	PostgresPollingStatusType wants;
 	int64_t deadline;
@@ -185,12 +186,13 @@ passfile(char **hold)
 }
 
 static int64_t
-host_timeout(const struct params *p)
+host_timeout(const struct pg_connector *c)
 {
-	const char *z = get(p, "connect_timeout");
+	const char *z = get(&c->params, "connect_timeout");
 	long s = z && *z ? strtol(z, NULL, 10) : CONNECT_TIMEOUT_S;
+	int64_t ms = s > 0 ? s * 1000 : CONNECT_TIMEOUT_S * 1000;
 
-	return s > 0 ? s * 1000 : CONNECT_TIMEOUT_S * 1000;
+	return c->nhosts > 1 ? earliest(ms, c->host_ms) : ms;
 }
 
 /* Begin with the next host of the list; -1 with e untouched if there is none. */
@@ -219,7 +221,7 @@ next_host(struct pg_connector *c, struct err *e)
 	if (!c->conn)
 		return err_set(e, ERR_OS, "out of memory");
 	c->wants = PGRES_POLLING_WRITING;
-	c->deadline = deadline_in(host_timeout(p));
+	c->deadline = deadline_in(host_timeout(c));
 	return 0;
 }
 
@@ -228,6 +230,24 @@ ignore_notice(void *ctx, const PGresult *res)
 {
 	(void)ctx;
 	(void)res;
+}
+
+/* What the environment and a service add.  libpq looks up only a service that PGSERVICE names. */
+static PQconninfoOption *
+environment(const char *service)
+{
+	AUTOFREE char *was = getenv("PGSERVICE") ? xstrdup(getenv("PGSERVICE")) : NULL;
+	PQconninfoOption *found;
+
+	if (!service)
+		return PQconndefaults();
+	setenv("PGSERVICE", service, 1);
+	found = PQconndefaults();
+	if (was)
+		setenv("PGSERVICE", was, 1);
+	else
+		unsetenv("PGSERVICE");
+	return found;
 }
 
 /*
@@ -248,13 +268,24 @@ gather(struct pg_connector *c, const char *conninfo, struct err *e)
 	for (PQconninfoOption *o = c->own; o->keyword; o++)
 		if (o->val && *o->val)
 			set(&c->params, o->keyword, o->val);
-	if (get(&c->params, "service"))
-		return 0;
-	c->env = PQconndefaults();
+	c->env = environment(get(&c->params, "service"));
 	for (PQconninfoOption *o = c->env; o && o->keyword; o++)
 		if (o->val && *o->val && strcmp(o->keyword, "password") != 0)
 			set_default(&c->params, o->keyword, o->val);
 	return 0;
+}
+
+/*
+ * A peer that is gone without a word is noticed within a minute, idle or not.  Not
+ * its being silent, nor anything on a Unix socket: for that calls have deadlines.
+ */
+static void
+set_keepalives(struct params *p)
+{
+	set_default(p, "keepalives_idle", "30");
+	set_default(p, "keepalives_interval", "10");
+	set_default(p, "keepalives_count", "3");
+	set_default(p, "tcp_user_timeout", "30000");
 }
 
 static char *
@@ -264,7 +295,7 @@ copy_of(const char *z)
 }
 
 struct pg_connector *
-pg_connector_new(const char *app, const char *dbname, struct err *e)
+pg_connector_new(const char *app, const char *dbname, int64_t host_ms, struct err *e)
 {
 	AUTOFREE char *conninfo = pg_conninfo(dbname);
 	struct pg_connector *c = xcalloc(1, sizeof *c);
@@ -284,6 +315,7 @@ pg_connector_new(const char *app, const char *dbname, struct err *e)
 	c->name = xasprintf("%s %s:%d", app, host, (int)getpid());
 	set_default(p, "fallback_application_name", c->name);
 	set(p, "client_encoding", "UTF8");
+	set_keepalives(p);
 	pass = passfile(&c->passfile);
 	if (pass)
 		set_default(p, "passfile", pass);
@@ -291,6 +323,7 @@ pg_connector_new(const char *app, const char *dbname, struct err *e)
 	c->addrs = copy_of(get(p, "hostaddr"));
 	c->ports = copy_of(get(p, "port"));
 	c->nhosts = count_items(c->addrs ? c->addrs : c->hosts);
+	c->host_ms = host_ms;
 	if (next_host(c, e)) {
 		pg_connector_free(c);
 		return NULL;
@@ -349,7 +382,7 @@ pg_connector_step(struct pg_connector *c, bool ready, struct pg *db, struct err 
 int
 pg_connect(struct pg *db, const char *app, const char *dbname, struct err *e)
 {
-	struct pg_connector *c = pg_connector_new(app, dbname, e);
+	struct pg_connector *c = pg_connector_new(app, dbname, NEVER, e);
 	int rc = c ? 0 : -1;
 
 	while (rc == 0) {

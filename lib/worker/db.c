@@ -244,12 +244,18 @@ lost(struct worker *w, const struct err *e)
 	sd_say("STATUS=no database: %s", e->msg);
 }
 
+/*
+ * A silent server is left a quarter of the lease after a beat that may have been sent
+ * when half was left till the fence.  A host that is silent as well must leave time to
+ * reach the next one, and to register there.
+ */
 static void
 begin_connecting(struct worker *w)
 {
 	struct err e = ERR_INIT;
 
-	w->connector = pg_connector_new(w->cmd->name, w->cfg.common.dbname, &e);
+	w->connector = pg_connector_new(w->cmd->name, w->cfg.common.dbname,
+					w->ever_registered ? w->cfg.lease_ms / 8 : NEVER, &e);
 	if (!w->connector)
 		lost(w, &e);
 }
