@@ -125,11 +125,18 @@ take(struct worker *w, const PGresult *res, int row)
 		run_stop(w, r, STOP_INTERRUPT);
 }
 
+/* Whether it is of use to be woken. */
+static bool
+would_be_woken(const struct worker *w)
+{
+	return !w->pooled && !w->cfg.drain && !w->cfg.once;
+}
+
 /* The claim found fewer than were wanted.  Ask to be woken and look once more; then wait. */
 static void
 came_short(struct worker *w)
 {
-	bool asked = w->tell_idle || w->cfg.drain || w->cfg.once;
+	bool asked = w->tell_idle || !would_be_woken(w);
 
 	w->tell_idle = true;
 	w->look_at = asked ? earliest(deadline_in(db_jitter(w->cfg.poll_ms)), w->next_due) : 0;
@@ -207,7 +214,7 @@ claim(struct worker *w)
 		w->claim_want = wanted(w);
 		w->claim_token = uuid_random();
 	}
-	if (w->tell_idle && !w->draining && !w->cfg.drain && !w->cfg.once)
+	if (w->tell_idle && !w->draining && would_be_woken(w))
 		pipe_call(&w->pipe, db_deadline(w), "SELECT jobctl.worker_idle($1)",
 			  PG_ARGS(pg_uuid(&w->id)), told_idle, w);
 	w->claiming = true;

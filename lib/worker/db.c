@@ -133,12 +133,46 @@ refused(struct worker *w, const struct err *e)
 		fatal(w, e);
 }
 
+/* The channel of our notifications: the id without its dashes. */
+static char *
+listen_statement(const struct worker *w)
+{
+	AUTOSTR s = STR(STR_ANY);
+
+	str_puts(&s, "LISTEN jobctl_");
+	for (size_t i = 0; i < sizeof w->id.b; i++)
+		str_putf(&s, "%02x", w->id.b[i]);
+	return str_take(&s);
+}
+
 static void
-checked(void *ctx, const PGresult *res, const struct err *e)
+listening(void *ctx, const PGresult *res, const struct err *e)
 {
 	(void)res;
 	if (e)
 		refused(ctx, e);
+}
+
+/*
+ * A pooler makes up the process that we are told of when we connect.  LISTEN would stay
+ * behind on a session that others use, and what it brings would go to them.
+ */
+static void
+checked(void *ctx, const PGresult *res, const struct err *e)
+{
+	struct worker *w = ctx;
+	AUTOFREE char *listen = listen_statement(w);
+
+	if (e) {
+		refused(w, e);
+		return;
+	}
+	w->pooled = pg_get_i64(res, 0, 1) != PQbackendPID(w->pipe.db.conn);
+	if (!w->pooled)
+		pipe_call(&w->pipe, db_deadline(w), listen, PG_NOARGS, listening, w);
+	else if (!w->ever_registered)
+		log_line(LOG_LEVEL_INFO, "connected through a pooler: new jobs and cancellations "
+			 "are found by polling", NULL);
 }
 
 static void
@@ -166,28 +200,15 @@ registered(void *ctx, const PGresult *res, const struct err *e)
 	w->tell_idle = false;
 }
 
-/* The channel of our notifications: the id without its dashes. */
-static char *
-listen_statement(const struct worker *w)
-{
-	AUTOSTR s = STR(STR_ANY);
-
-	str_puts(&s, "LISTEN jobctl_");
-	for (size_t i = 0; i < sizeof w->id.b; i++)
-		str_putf(&s, "%02x", w->id.b[i]);
-	return str_take(&s);
-}
-
 static void
 say_hello(struct worker *w)
 {
 	struct pg_array queues = PG_ARRAY_INIT, kinds = PG_ARRAY_INIT;
-	AUTOFREE char *listen = listen_statement(w);
+
 	w->greeting = true;
 	w->asked_at = now_ms();
-	pipe_call(&w->pipe, db_deadline(w), "SELECT jobctl.require_schema($1, $2)",
+	pipe_call(&w->pipe, db_deadline(w), "SELECT jobctl.require_schema($1, $2), pg_backend_pid()",
 		  PG_ARGS(pg_i32(PG_SCHEMA_MIN), pg_i32(PG_SCHEMA_MAX)), checked, w);
-	pipe_call(&w->pipe, db_deadline(w), listen, PG_NOARGS, checked, w);
 	pipe_call(&w->pipe, db_deadline(w),
 		  "SELECT jobctl.register_worker($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
 		  PG_ARGS(pg_uuid(&w->id), pg_text(w->self.host), pg_text(w->self.boot_id),

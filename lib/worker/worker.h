@@ -141,6 +141,7 @@ struct worker {
 	int64_t lost_at;		/* when the connection was; NEVER while there is one */
 	bool online;			/* pipe was opened and its end not dealt with yet */
 	bool ever_registered, greeting, registered, leaving;
+	bool pooled;			/* through a pooler: nobody can wake us */
 	int64_t beat_ms, beat_at, fence_at, maintain_at;
 	int64_t asked_at;		/* when the beat on its way was sent */
 	bool beating, maintaining, finishing;
