@@ -404,11 +404,11 @@ within_a_second() {	# of TIME the first run of the job ID was over
 	eventually 10 prints 1 sql "SELECT count(*) FROM jobctl.workers WHERE idle AND '$Q' = ANY (queues)"
 	jobctl-db -Q stop
 	eventually 10 says 'no database'
-	before=$(cpu_ticks "$WORKER_PID")
+	before=$(worker_ticks)
 	kill -KILL "${PIDS[0]}"
 	several() { [ "$(grep -c 'no database' "$WORKER_LOG")" -ge 5 ]; }
 	eventually 20 several
-	[ $(($(cpu_ticks "$WORKER_PID") - before)) -le 5 ]
+	[ $(($(worker_ticks) - before)) -le 5 ]
 	jobctl-db -Q start 3>&-
 	eventually 20 says 'the database is back'
 	eventually 5 prints 1 workers
@@ -552,7 +552,9 @@ start_notified_worker() {	# ARG...
 		while (recv(S, $m, 1000, 0), length $m) { print "$m\n" }' "$D/notify"
 	NOTES=$STARTED_LOG
 	eventually 5 exists "$D/notify"
-	start env NOTIFY_SOCKET="$D/notify" WATCHDOG_USEC=200000 jobctl-worker -q "$Q" --lease 1s "$@" -- sh -c '{sh}'
+	# systemd knows one process, and says so
+	start env NOTIFY_SOCKET="$D/notify" WATCHDOG_USEC=200000 \
+		bash -c 'WATCHDOG_PID=$$ exec "$@"' - jobctl-worker -q "$Q" --lease 1s "$@" -- sh -c '{sh}'
 	WORKER_PID=$STARTED_PID WORKER_LOG=$STARTED_LOG
 }
 
