@@ -47,12 +47,18 @@ enum {
 	EXPIRED_MS = 1000,	/* between looks at a worker whose lease is over */
 	KILL_MS = 10000,	/* what has not died by then is stuck in the kernel */
 	CALL_MS = 5000,
+	STARTED = 4000,		/* slots, and ends that wait to be written */
 };
 
 /* What the worker tells the guardian, in memory that they share. */
 struct guarded {
 	_Atomic int64_t fence_at;	/* NEVER while there is no lease */
 	_Atomic bool registered;
+	_Atomic bool too_many;		/* there were more than the table has room for */
+	struct {
+		_Atomic bool used;	/* from its start until its end is written */
+		struct uuid id;
+	} started[STARTED];
 };
 
 struct guardian {
@@ -74,6 +80,31 @@ void
 guard_left(struct worker *w)
 {
 	atomic_store(&w->guarded->registered, false);
+}
+
+void
+guard_started(struct worker *w, struct run *r)
+{
+	struct guarded *g = w->guarded;
+	size_t i = 0;
+
+	while (i < STARTED && atomic_load(&g->started[i].used))
+		i++;
+	if (i == STARTED) {
+		atomic_store(&g->too_many, true);
+		return;
+	}
+	g->started[i].id = r->id;
+	atomic_store(&g->started[i].used, true);
+	r->place = (int)i;
+}
+
+void
+guard_settled(struct worker *w, struct run *r)
+{
+	if (r->place >= 0)
+		atomic_store(&w->guarded->started[r->place].used, false);
+	r->place = -1;
 }
 
 /* KILL to all descendants of a process, except through children older than since; how many. */
@@ -169,15 +200,23 @@ static void
 give_back(struct worker *w, const char *why)
 {
 	struct pg db = PG_INIT;
-	struct pg_array dead = PG_ARRAY_INIT;
+	struct pg_array dead = PG_ARRAY_INIT, started = PG_ARRAY_INIT;
+	struct guarded *g = w->guarded;
 	struct err e = ERR_INIT;
 	PG_RES res = NULL;
 
 	pg_array_add(&dead, pg_uuid(&w->id));
+	for (size_t i = 0; i < STARTED; i++)
+		if (atomic_load(&g->started[i].used))
+			pg_array_add(&started, pg_uuid(&g->started[i].id));
 	if (pg_connect(&db, w->cmd->name, w->cfg.common.dbname, &e) == 0) {
 		db.call_ms = CALL_MS;
-		if (pg_first_call(&db, &res, "SELECT count(*) FROM jobctl.reap($1, $2)",
-				  PG_ARGS(pg_array(&dead, pg_uuid(&w->id)), pg_text(why)),
+		if (pg_first_call(&db, &res,
+				  "SELECT count(*) FROM jobctl.reap($1, $2, started => $3)",
+				  PG_ARGS(pg_array(&dead, pg_uuid(&w->id)), pg_text(why),
+					  atomic_load(&g->too_many)
+						  ? pg_null()
+						  : pg_array(&started, pg_uuid(&w->id))),
 				  &e) == 1)
 			log_line(LOG_LEVEL_WARNING, "gave back the jobs of the worker", "jobs",
 				 PQgetvalue(res, 0, 0), NULL);
@@ -187,6 +226,7 @@ give_back(struct worker *w, const char *why)
 			 "back when its lease ends", "error", e.msg, NULL);
 	pg_close(&db);
 	pg_array_free(&dead);
+	pg_array_free(&started);
 }
 
 static void
@@ -254,8 +294,7 @@ guard_begin(struct worker *w, const sigset_t *signals, struct err *e)
 			  MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (w->guarded == MAP_FAILED)
 		return err_sys(e, ERR_OS, "mmap");
-	atomic_init(&w->guarded->fence_at, NEVER);
-	atomic_init(&w->guarded->registered, false);
+	atomic_init(&w->guarded->fence_at, NEVER);	/* the rest is zero */
 	sigaddset(&set, SIGCHLD);
 	sigprocmask(SIG_SETMASK, &set, NULL);	/* before the fork: none is lost */
 	g.signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);

@@ -32,7 +32,7 @@ run_new(struct worker *w)
 	*r = (struct run){
 		.proc = PROC_INIT, .out = -1, .err = -1, .control = -1, .spool = SPOOL_INIT,
 		.line = STR(CONTROL_LINE), .report = REPORT_INIT, .expires = NEVER,
-		.flush_at = NEVER,
+		.flush_at = NEVER, .place = -1,
 	};
 	w->runs = xreallocarray(w->runs, w->nruns + 1, sizeof *w->runs);
 	w->runs[w->nruns++] = r;
@@ -59,6 +59,7 @@ run_forget(struct worker *w, struct run *r)
 	memmove(&w->runs[i], &w->runs[i + 1], (w->nruns - i) * sizeof(struct run *));
 	if (r->state == RUN_CLAIMED)
 		w->nclaimed--;
+	guard_settled(w, r);
 	close_pipes(r);
 	spool_free(&r->spool);
 	str_free(&r->line);
@@ -212,8 +213,11 @@ run_start(struct worker *w, struct run *r)
 		ended(w, r, "permanent", e.msg);
 		return;
 	}
+	guard_started(w, r);		/* before: it may be the end of us at once */
 	rc = spawn(r, &c, w->fence_at, &e);
 	command_free(&c);
+	if (rc)
+		guard_settled(w, r);
 	if (rc && e.sys == ETIME) {	/* the lease is over: tick_runs() sees to it */
 		close_pipes(r);
 		return;

@@ -89,6 +89,7 @@ struct run {
 	struct proc proc;
 	pid_t leader;			/* its first process, also when that has gone; 0: none yet */
 	struct proc_end end;
+	int place;			/* in the guardian's table of what was started, or -1 */
 	int64_t sweep_at;		/* when to look for what it left behind */
 	bool swept, left, stuck;	/* there is nothing; there was; it does not die */
 	int out, err, control;		/* our ends of the pipes, or -1 */
@@ -180,6 +181,8 @@ struct worker {
  */
 int guard_begin(struct worker *w, const sigset_t *signals, struct err *e) MUSTCHECK;
 void guard_renewed(struct worker *w);	/* the lease that was asked for at asked_at */
+void guard_started(struct worker *w, struct run *r);
+void guard_settled(struct worker *w, struct run *r);
 void guard_died(struct worker *w);	/* do its work; does not return */
 void guard_left(struct worker *w);	/* what was ours is written or given back */
 

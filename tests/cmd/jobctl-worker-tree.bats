@@ -128,6 +128,29 @@ in_database() {	# EXPRESSION over the row of the worker
 	prints '1/worker_lost 1/ok' runs "$id"
 }
 
+@test "jobs that had not started do not answer for the death of their worker" {
+	local i id ids=()
+	# short ones, so that the worker claims ahead
+	for i in {1..40}; do
+		submit_sh true >/dev/null
+	done
+	id=$(submit_sh "[ ! -e $D/claimed ] || exit 0; psql -XAtqc \"SELECT count(*) FROM jobctl.jobs WHERE queue = '$Q' AND status = 'running'\" >$D/claimed; kill -KILL \$PPID; sleep 1000")
+	for i in {1..20}; do
+		ids+=("$(submit_sh true)")
+	done
+	start_sh_worker --lease 1h
+	eventually 10 gone_or_zombie "$WORKER_PID"
+	[ "$(cat "$D/claimed")" -gt 1 ]
+	prints 'pending|1' job "$id" "status || '|' || crashes"
+	for i in "${ids[@]}"; do
+		prints 'pending|0|0' job "$i" "status || '|' || crashes || '|' || attempt"
+	done
+	prints 1 sql "SELECT count(*) FROM jobctl.job_run r JOIN jobctl.job j ON j.id = r.job_id
+		WHERE j.queue = '$Q' AND r.outcome = 'worker_lost'"
+	sh_worker --drain
+	prints 61 sql "SELECT count(*) FROM jobctl.job WHERE queue = '$Q' AND status = 'completed'"
+}
+
 @test "kill -9 of the guardian: the worker does its work" {
 	local id worker
 	id=$(submit_sh "[ ! -e $D/kept ] || exit 0; trap '' TERM; $(escape kept keep) $(escape bare) sleep 1000; sleep 1000")
@@ -165,7 +188,7 @@ in_database() {	# EXPRESSION over the row of the worker
 @test "a worker that is stopped loses its jobs' processes before the server's lease ends" {
 	local id worker
 	id=$(submit_sh "[ ! -e $D/kept ] || exit 0; $(escape kept keep) $(escape bare) echo \$\$ >$D/pid; sleep 1000")
-	start_sh_worker --lease 2s
+	start_sh_worker --lease 6s
 	eventually 10 exists "$D/pid"
 	worker=$(the_worker)
 	kill -STOP "$worker"

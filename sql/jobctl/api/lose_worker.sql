@@ -1,34 +1,38 @@
--- drop: FUNCTION jobctl.lose_worker(jobctl.jobs, jobctl.workers, text, boolean)
+-- drop: FUNCTION jobctl.lose_worker(jobctl.jobs, jobctl.workers, text, boolean, boolean)
 --
 -- The part of reap() for one running job, which the caller has locked: returns
--- what becomes of it, and with dry_run only that.
-CREATE OR REPLACE FUNCTION jobctl.lose_worker(job jobctl.jobs, w jobctl.workers, reason text, dry_run boolean)
-RETURNS text
+-- what becomes of it, and with dry_run only that.  A job that was claimed and not
+-- started cannot be what killed the worker.
+CREATE OR REPLACE FUNCTION jobctl.lose_worker(job jobctl.jobs, w jobctl.workers, reason text, dry_run boolean,
+                                              started boolean) RETURNS text
 LANGUAGE plpgsql AS $$
 DECLARE
     becomes text := CASE WHEN job.cancel_requested_at IS NOT NULL THEN 'cancelled'
-                         WHEN job.crashes >= 2 THEN 'failed' ELSE 'pending' END;
+                         WHEN started AND job.crashes >= 2 THEN 'failed' ELSE 'pending' END;
 BEGIN
     IF dry_run THEN
         RETURN becomes;
     END IF;
     PERFORM jobctl.note_events('reap', ARRAY[job.id], reason);
-    UPDATE jobctl.jobs j SET crashes = j.crashes + 1 WHERE j.id = job.id;
+    UPDATE jobctl.jobs j SET crashes = j.crashes + 1 WHERE j.id = job.id AND started;
     IF becomes <> 'pending' THEN
         PERFORM jobctl.end_jobs(ARRAY[job.id], becomes, 'worker_lost',
             CASE becomes WHEN 'failed' THEN 'killed 3 workers; the last: ' || reason ELSE reason END);
         RETURN becomes;
     END IF;
-    INSERT INTO jobctl.job_attempts (job_id, token, ended_at, started_at, attempt, worker_pid,
-                                     worker_host, worker_id, outcome, project_id, error_message)
-    VALUES (job.id, job.token, now(), job.started_at, job.attempt, w.pid, w.host, w.worker_id,
-            'worker_lost', job.project_id, reason);
+    IF started THEN
+        INSERT INTO jobctl.job_attempts (job_id, token, ended_at, started_at, attempt, worker_pid,
+                                         worker_host, worker_id, outcome, project_id, error_message)
+        VALUES (job.id, job.token, now(), job.started_at, job.attempt, w.pid, w.host, w.worker_id,
+                'worker_lost', job.project_id, reason);
+    END IF;
     UPDATE jobctl.jobs j
-    SET status = 'pending', token = NULL, worker_id = NULL, started_at = NULL,
-        attempt = j.attempt - 1, seq = nextval('jobctl.job_seq'), error_message = reason
+    SET status = 'pending', token = NULL, worker_id = NULL, started_at = NULL, attempt = j.attempt - 1,
+        seq = CASE WHEN started THEN nextval('jobctl.job_seq') ELSE j.seq END,
+        error_message = CASE WHEN started THEN reason ELSE j.error_message END
     WHERE j.id = job.id;
     PERFORM jobctl.wake_workers(job.queue);
     RETURN becomes;
 END
 $$;
-REVOKE ALL ON FUNCTION jobctl.lose_worker(jobctl.jobs, jobctl.workers, text, boolean) FROM PUBLIC;
+REVOKE ALL ON FUNCTION jobctl.lose_worker(jobctl.jobs, jobctl.workers, text, boolean, boolean) FROM PUBLIC;

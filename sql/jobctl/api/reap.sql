@@ -1,15 +1,18 @@
--- drop: FUNCTION jobctl.reap(uuid[], text, boolean)
+-- drop: FUNCTION jobctl.reap(uuid[], text, boolean, uuid[])
 --
 -- Workers that are dead: those whose lease has run out, and those that the caller
 -- has seen die (dead: their ids; why: the proof), which must be workers of its own
 -- role unless it sees every project.  Their jobs go back to the queue with the
 -- attempt given back and the crash counted; the third crash fails the job.
+-- started: who knows which of the jobs of the dead had been started says so; the
+-- others go back as they were.
 -- Returns a row per job of the caller's projects: what became of it, and why.
 -- With dry_run nothing changes: what would become of them now.
 --
 -- Waits for nobody: a job that somebody's transaction has locked keeps its dead
 -- worker until the next call.
-CREATE OR REPLACE FUNCTION jobctl.reap(dead uuid[] DEFAULT '{}', why text DEFAULT NULL, dry_run boolean DEFAULT false)
+CREATE OR REPLACE FUNCTION jobctl.reap(dead uuid[] DEFAULT '{}', why text DEFAULT NULL, dry_run boolean DEFAULT false,
+                                       started uuid[] DEFAULT NULL)
 RETURNS TABLE (id uuid, worker uuid, status text, reason text)
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -38,7 +41,8 @@ BEGIN
         LOOP
             id := job.id;
             worker := w.worker_id;
-            status := jobctl.lose_worker(job, w, reason, dry_run);
+            status := jobctl.lose_worker(job, w, reason, dry_run,
+                started IS NULL OR job.id = ANY (started) OR NOT w.worker_id = ANY (dead));
             CONTINUE WHEN visible IS NOT NULL AND job.project_id <> ALL (visible);
             RETURN NEXT;
         END LOOP;
@@ -49,5 +53,5 @@ BEGIN
     END LOOP;
 END
 $$;
-REVOKE ALL ON FUNCTION jobctl.reap(uuid[], text, boolean) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION jobctl.reap(uuid[], text, boolean) TO jobctl_worker, jobctl_operator;
+REVOKE ALL ON FUNCTION jobctl.reap(uuid[], text, boolean, uuid[]) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION jobctl.reap(uuid[], text, boolean, uuid[]) TO jobctl_worker, jobctl_operator;
