@@ -102,8 +102,8 @@ void pg_close(struct pg *db);
  * The same without blocking, for a program with children to look after: poll the
  * descriptor for the events until the deadline, then step (ready: poll said so).
  * A step returns 0 while there is more to do, 1 when db is connected, -1 when the
- * last host has failed.  Only looking up a host's name may block.  host_ms: if
- * there are several hosts, none gets more than this, whatever connect_timeout says.
+ * last host has failed.  host_ms: if there are several hosts or addresses, none gets
+ * more than this, whatever connect_timeout says.
  */
 struct pg_connector;
 struct pg_connector *pg_connector_new(const char *app, const char *dbname, int64_t host_ms,

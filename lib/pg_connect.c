@@ -15,6 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "lookup.h"
 #include "str.h"
 
 enum { CONNECT_TIMEOUT_S = 10, MAX_KEYWORDS = 64 };
@@ -88,6 +89,9 @@ struct pg_connector {
 	char *hosts, *addrs, *ports;		/* the lists to walk */
 	char *host, *addr, *port;		/* of this attempt */
 	int next, nhosts;
+	struct lookup *lookup;			/* of the host's addresses, while under way */
+	char **found;				/* what it found, NULL-terminated, or NULL */
+	size_t nfound, tried;
 	int64_t host_ms;			/* for one of several, at most */
 	PGconn *conn;				/* of this attempt */
 	PostgresPollingStatusType wants;
@@ -155,9 +159,11 @@ count_items(const char *list)
 
 /* Name host, port and database of an attempt; never the whole conninfo, it may hold a password. */
 static int
-connect_error(PGconn *c, const char *why, struct err *e)
+connect_error(const struct pg_connector *c, const char *why, struct err *e)
 {
-	const char *host = PQhost(c);
+	const char *host = c->conn ? PQhost(c->conn) : c->host;
+	const char *port = c->conn ? PQport(c->conn) : c->port;
+	const char *db = c->conn ? PQdb(c->conn) : get(&c->params, "dbname");
 	AUTOSTR clauses = STR(STR_ANY);
 
 	/* libpq's text is several lines */
@@ -166,8 +172,7 @@ connect_error(PGconn *c, const char *why, struct err *e)
 		str_putf(&clauses, "%s%.*s", clauses.len ? "; " : "", (int)n, why);
 	}
 	(void)err_set(e, ERR_UNAVAILABLE, "cannot connect to \"host=%s port=%s dbname=%s\": %s",
-		      host ? host : "", PQport(c) ? PQport(c) : "", PQdb(c) ? PQdb(c) : "",
-		      clauses.buf);
+		      host ? host : "", port ? port : "", db ? db : "", clauses.buf);
 	if (!getenv("JOBCTL_DATABASE") && !libpq_is_configured())
 		err_hint(e, "set JOBCTL_DATABASE, give -d, or run: jobctl-db start");
 	return -1;
@@ -185,6 +190,16 @@ passfile(char **hold)
 	return access(*hold, R_OK) ? NULL : *hold;
 }
 
+static void
+forget_found(struct pg_connector *c)
+{
+	for (size_t i = 0; i < c->nfound; i++)
+		free(c->found[i]);
+	free(c->found);
+	c->found = NULL;
+	c->nfound = c->tried = 0;
+}
+
 static int64_t
 host_timeout(const struct pg_connector *c)
 {
@@ -192,28 +207,19 @@ host_timeout(const struct pg_connector *c)
 	long s = z && *z ? strtol(z, NULL, 10) : CONNECT_TIMEOUT_S;
 	int64_t ms = s > 0 ? s * 1000 : CONNECT_TIMEOUT_S * 1000;
 
-	return c->nhosts > 1 ? earliest(ms, c->host_ms) : ms;
+	return c->nhosts > 1 || c->nfound > 1 ? earliest(ms, c->host_ms) : ms;
 }
 
-/* Begin with the next host of the list; -1 with e untouched if there is none. */
+/* Begin an attempt, at this address of the host (NULL: as the conninfo says). */
 static int
-next_host(struct pg_connector *c, struct err *e)
+attempt(struct pg_connector *c, const char *addr, struct err *e)
 {
 	struct params *p = &c->params;
 
-	if (c->next == c->nhosts)
-		return -1;
-	free(c->host);
-	free(c->addr);
-	free(c->port);
-	c->host = item(c->hosts, c->next);
-	c->addr = item(c->addrs, c->next);
-	c->port = item(c->ports, c->next);
-	c->next++;
 	if (c->host)
 		set(p, "host", c->host);
-	if (c->addr)
-		set(p, "hostaddr", c->addr);
+	if (addr || c->addrs || get(p, "hostaddr"))
+		set(p, "hostaddr", addr ? addr : c->addr ? c->addr : "");
 	if (c->port)
 		set(p, "port", c->port);
 	PQfinish(c->conn);
@@ -223,6 +229,33 @@ next_host(struct pg_connector *c, struct err *e)
 	c->wants = PGRES_POLLING_WRITING;
 	c->deadline = deadline_in(host_timeout(c));
 	return 0;
+}
+
+/* Begin with the next address or host of the list; -1 with e untouched if there is none. */
+static int
+next_host(struct pg_connector *c, struct err *e)
+{
+	PQfinish(c->conn);
+	c->conn = NULL;
+	lookup_free(c->lookup);
+	c->lookup = NULL;
+	if (c->tried < c->nfound)
+		return attempt(c, c->found[c->tried++], e);
+	if (c->next == c->nhosts)
+		return -1;
+	forget_found(c);
+	free(c->host);
+	free(c->addr);
+	free(c->port);
+	c->host = item(c->hosts, c->next);
+	c->addr = item(c->addrs, c->next);
+	c->port = item(c->ports, c->next);
+	c->next++;
+	if ((c->addr && *c->addr) || !c->host || !lookup_needed(c->host))
+		return attempt(c, NULL, e);
+	c->lookup = lookup_new(c->host, e);
+	c->deadline = deadline_in(host_timeout(c));
+	return c->lookup ? 0 : -1;
 }
 
 static void
@@ -337,6 +370,8 @@ pg_connector_free(struct pg_connector *c)
 	if (!c)
 		return;
 	PQfinish(c->conn);
+	lookup_free(c->lookup);
+	forget_found(c);
 	PQconninfoFree(c->own);
 	PQconninfoFree(c->env);
 	free(c->name);
@@ -353,14 +388,31 @@ pg_connector_free(struct pg_connector *c)
 int
 pg_connector_fd(const struct pg_connector *c, short *events, int64_t *deadline)
 {
-	*events = c->wants == PGRES_POLLING_READING ? POLLIN : POLLOUT;
+	*events = c->lookup || c->wants == PGRES_POLLING_READING ? POLLIN : POLLOUT;
 	*deadline = c->deadline;
-	return PQsocket(c->conn);
+	return c->lookup ? lookup_fd(c->lookup) : PQsocket(c->conn);
+}
+
+/* The same as pg_connector_step(), while there is no address yet. */
+static int
+looking_up(struct pg_connector *c, bool ready, struct err *e)
+{
+	const char *why = "looking up its address takes too long";
+
+	if (!ready && now_ms() < c->deadline)
+		return 0;
+	if (ready)
+		c->nfound = lookup_result(c->lookup, &c->found, &why);
+	if (!c->nfound)
+		(void)connect_error(c, why, e);
+	return next_host(c, e);
 }
 
 int
 pg_connector_step(struct pg_connector *c, bool ready, struct pg *db, struct err *e)
 {
+	if (c->lookup)
+		return looking_up(c, ready, e);
 	if (PQstatus(c->conn) != CONNECTION_BAD && ready)
 		c->wants = PQconnectPoll(c->conn);
 	if (PQstatus(c->conn) == CONNECTION_OK) {
@@ -371,9 +423,9 @@ pg_connector_step(struct pg_connector *c, bool ready, struct pg *db, struct err 
 		return 1;
 	}
 	if (PQstatus(c->conn) == CONNECTION_BAD || c->wants == PGRES_POLLING_FAILED)
-		(void)connect_error(c->conn, PQerrorMessage(c->conn), e);
+		(void)connect_error(c, PQerrorMessage(c->conn), e);
 	else if (now_ms() >= c->deadline)
-		(void)connect_error(c->conn, "timeout expired", e);
+		(void)connect_error(c, "timeout expired", e);
 	else
 		return 0;
 	return next_host(c, e);

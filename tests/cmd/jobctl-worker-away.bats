@@ -142,6 +142,20 @@ all_once() {	# N
 	ran_once "$id"
 }
 
+@test "name servers that are silent freeze nobody and cost no job" {
+	local id
+	"${CC:-cc}" -shared -fPIC -D_GNU_SOURCE -I"$SUITE_ROOT/lib" -o "$D/names.so" "$SUITE_ROOT/tests/fault/names.c"
+	JOBCTL_DATABASE="host=db.test,$PGHOST port=$PGPORT user=$PGUSER dbname=$PGDATABASE connect_timeout=1"
+	id=$(submit_patient)
+	start env LD_PRELOAD="$D/names.so" ASAN_OPTIONS="${ASAN_OPTIONS:-}:verify_asan_link_order=0" \
+		jobctl-worker -q "$Q" --lease 6s -- sh -c '{sh}'
+	WORKER_LOG=$STARTED_LOG
+	eventually 10 exists "$D/ledger"
+	cut
+	eventually 10 says 'the database is back'
+	ran_once "$id"
+}
+
 @test "no connection is free for a while" {
 	local id
 	role_login worker_away jobctl_worker

@@ -1,11 +1,14 @@
 /*
  * pg_connect_test - hosts that are silent, and what a connection is told of its peer
  *
- * A hole is a socket that takes connections and never answers.
+ * A hole is a socket that takes connections and never answers.  The name servers
+ * are ours: getaddrinfo() below.
  */
 #include "pg.h"
 
 #include <arpa/inet.h>
+#include <dlfcn.h>
+#include <netdb.h>
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/socket.h>
@@ -15,6 +18,33 @@
 #include "tap.h"
 
 static int hole;		/* its port on 127.0.0.1 */
+
+static int
+real_lookup(const char *name, const char *service, const struct addrinfo *hints,
+	    struct addrinfo **res)
+{
+	int (*real)(const char *, const char *, const struct addrinfo *, struct addrinfo **);
+
+	*(void **)&real = dlsym(RTLD_NEXT, "getaddrinfo");
+	return real(name, service, hints, res);
+}
+
+int
+getaddrinfo(const char *name, const char *service, const struct addrinfo *hints,
+	    struct addrinfo **res)
+{
+	if (!strcmp(name, "silent.test"))
+		for (;;)
+			pause();
+	if (!strcmp(name, "none.test"))
+		return EAI_NONAME;
+	if (!strcmp(name, "two.test")) {
+		int rc = real_lookup("127.0.0.2", service, hints, res);
+
+		return rc ? rc : real_lookup("127.0.0.1", service, hints, &(*res)->ai_next);
+	}
+	return real_lookup(name, service, hints, res);
+}
 
 static void
 dig(void)
@@ -117,6 +147,34 @@ a_silent_host(void)
 	unlink(file);
 }
 
+static void
+names(void)
+{
+	AUTOFREE char *silent = xasprintf("host=silent.test,%s port=%d,%s", getenv("PGHOST"), hole,
+					  getenv("PGPORT"));
+	AUTOFREE char *none = xasprintf("host=none.test,%s port=%d,%s", getenv("PGHOST"), hole,
+					getenv("PGPORT"));
+	AUTOFREE char *two = xasprintf("host=two.test port=%d", hole);
+	struct pg db = PG_INIT;
+	struct err e = ERR_INIT;
+	int64_t took = walk(silent, 200, &db, &e), from;
+
+	ok(db.conn && took >= 200, "silent name servers cost their host's time");
+	pg_close(&db);
+	(void)walk(none, 200, &db, &e);
+	ok(db.conn, "a name that is not there is no reason to stop");
+	ok(db.conn && !strcmp(PQhost(db.conn), getenv("PGHOST")), "the next host has its own address");
+	pg_close(&db);
+	(void)walk("host=none.test", 200, &db, &e);
+	ok(strstr(e.msg, "\"host=none.test ") && strstr(e.msg, "could not translate host name"),
+	   "what could not be found is said: %s", e.msg);
+	/* nobody listens at the first of its addresses */
+	from = now_ms();
+	took = walk(two, 200, &db, &e);
+	ok(!db.conn && took >= 200 && now_ms() - from < 20000, "all addresses of a name are tried");
+	ok(strstr(e.msg, "\"host=two.test ") && strstr(e.msg, "timeout expired"), "the last one: %s", e.msg);
+}
+
 int
 main(void)
 {
@@ -124,5 +182,6 @@ main(void)
 	keepalives("", 30, 30000);
 	keepalives("keepalives_idle=7 tcp_user_timeout=5000", 7, 5000);
 	a_silent_host();
+	names();
 	return tap_done();
 }
