@@ -93,6 +93,13 @@ pipe_call(struct pipe *p, int64_t deadline, const char *sql, const struct pg_val
 		lost(p);
 }
 
+void
+pipe_join(struct pipe *p, const char *sql, const struct pg_val *args, int nargs)
+{
+	if (p->db.conn && pg_send(&p->db, sql, args, nargs))
+		lost(p);
+}
+
 int
 pipe_fd(const struct pipe *p, short *events, int64_t *deadline)
 {
@@ -114,11 +121,14 @@ good(const PGresult *res)
 	       PQresultStatus(res) == PGRES_COMMAND_OK;
 }
 
-/* A result counts once the sync behind it has come: only that commits, and it may fail. */
+/*
+ * A result counts once the sync behind it has come: only that commits, and it may fail.
+ * Of what was joined the first failure is the reason, or else the last is the answer.
+ */
 static void
 keep(struct pipe *p, PGresult *res)
 {
-	if (p->result && good(res)) {
+	if (p->result && !good(p->result)) {
 		PQclear(res);
 	} else {
 		PQclear(p->result);

@@ -44,6 +44,12 @@ bool pipe_is_open(const struct pipe *p);
 void pipe_call(struct pipe *p, int64_t deadline, const char *sql, const struct pg_val *args,
 	       int nargs, pipe_answer *answer, void *ctx);
 
+/*
+ * A statement in front of the next pipe_call(), which must follow at once: both are one
+ * transaction, and the call is answered for both.
+ */
+void pipe_join(struct pipe *p, const char *sql, const struct pg_val *args, int nargs);
+
 /* Descriptor, events and deadline for poll(); -1 when closed. */
 int pipe_fd(const struct pipe *p, short *events, int64_t *deadline);
 /* Send, receive, answer.  Closes itself when the connection is lost or a deadline passes. */

@@ -188,6 +188,14 @@ spool_stored(struct spool *s, int64_t call)
 }
 
 void
+spool_not_stored(struct spool *s, int64_t call)
+{
+	for (size_t i = 0; i < s->npieces; i++)
+		if (s->pieces[i].call == call)
+			s->pieces[i].call = 0;
+}
+
+void
 spool_resend(struct spool *s)
 {
 	for (size_t i = 0; i < s->npieces; i++)

@@ -9,7 +9,8 @@
  * portions: memory and the number of pieces stay bounded.
  *
  * A piece stays until it is known to be stored.  One that is on its way carries
- * the number of its call and does not grow.
+ * the number of its call and does not grow.  Behind one that is to be sent again
+ * all are: storing a piece twice does no harm.
  */
 #ifndef JOBCTL_SPOOL_H
 #define JOBCTL_SPOOL_H
@@ -57,6 +58,8 @@ size_t spool_unsent(const struct spool *s);
 size_t spool_ready(const struct spool *s);
 /* Calls up to this number have stored what they carried. */
 void spool_stored(struct spool *s, int64_t call);
+/* What this call carried was not stored, and is to be sent again. */
+void spool_not_stored(struct spool *s, int64_t call);
 /* What is on its way may have been lost, and is to be sent again. */
 void spool_resend(struct spool *s);
 /* The last line of stderr that was not blank, as valid UTF-8; "" if none.  Borrowed. */

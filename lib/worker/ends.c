@@ -1,9 +1,10 @@
 /*
  * ends.c - writing down what jobs wrote, what they said, and how they ended
  *
- * Ends go in batches, with the output and the reports they belong to in front:
- * after its end a token writes nothing.  A piece of output is kept until it is
- * stored, so that a server may go away at any time.
+ * Ends go in batches, in one transaction with the output and the reports that they
+ * belong to: after its end a token writes nothing, and there is no end without them.
+ * A piece of output is kept until it is stored, so that a server may go away, or
+ * its disk be full, at any time.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -32,21 +33,33 @@ stored(void *ctx, const PGresult *res, const struct err *e)
 	if (e)
 		db_complain(w, "cannot store output of jobs", e);
 	w->output_answered++;
-	for (size_t i = 0; i < w->nruns; i++)
-		spool_stored(&w->runs[i]->spool, w->output_answered);
+	for (size_t i = 0; i < w->nruns; i++) {
+		struct run *r = w->runs[i];
+
+		if (e && e->kind == ERR_TEMPFAIL) {
+			spool_not_stored(&r->spool, w->output_answered);
+			run_flush_soon(r);
+		} else {
+			spool_stored(&r->spool, w->output_answered);
+		}
+	}
 }
 
-/* What the runs have to store, in one call. */
+/*
+ * What the runs have to store, in one call; joined, it belongs to the call that follows,
+ * and what an earlier one carries is in it, too: that one may still fail.
+ */
 static void
-send_output(struct worker *w, struct run *const *runs, size_t nruns)
+send_output(struct worker *w, struct run *const *runs, size_t nruns, bool joined)
 {
+	static const char sql[] = "SELECT jobctl.append_output($1, $2, $3, $4, $5, $6, $7)";
 	struct pg_array ids = PG_ARRAY_INIT, tokens = PG_ARRAY_INIT, n = PG_ARRAY_INIT;
 	struct pg_array streams = PG_ARRAY_INIT, dropped = PG_ARRAY_INIT, data = PG_ARRAY_INIT;
 
 	for (size_t i = 0; i < nruns; i++) {
 		struct spool *s = &runs[i]->spool;
 
-		for (size_t k = spool_unsent(s); k < s->npieces; k++) {
+		for (size_t k = joined ? 0 : spool_unsent(s); k < s->npieces; k++) {
 			struct piece *p = &s->pieces[k];
 
 			pg_array_add(&ids, pg_uuid(&runs[i]->id));
@@ -55,18 +68,24 @@ send_output(struct worker *w, struct run *const *runs, size_t nruns)
 			pg_array_add(&streams, pg_i32(p->stream));
 			pg_array_add(&dropped, pg_i64(p->dropped));
 			pg_array_add(&data, pg_bytes(p->data, p->len));
-			p->call = w->output_calls + 1;
+			if (!joined)
+				p->call = w->output_calls + 1;
 		}
 	}
 	if (ids.n) {
-		w->output_calls++;
-		pipe_call(&w->pipe, db_deadline(w),
-			  "SELECT jobctl.append_output($1, $2, $3, $4, $5, $6, $7)",
-			  PG_ARGS(pg_uuid(&w->id), pg_array(&ids, pg_uuid(&w->id)),
-				  pg_array(&tokens, pg_uuid(&w->id)), pg_array(&n, pg_i32(0)),
-				  pg_array(&streams, pg_i32(0)), pg_array(&dropped, pg_i64(0)),
-				  pg_array(&data, pg_bytes("", 0))),
-			  stored, w);
+		const struct pg_val args[] = {
+			pg_uuid(&w->id), pg_array(&ids, pg_uuid(&w->id)),
+			pg_array(&tokens, pg_uuid(&w->id)), pg_array(&n, pg_i32(0)),
+			pg_array(&streams, pg_i32(0)), pg_array(&dropped, pg_i64(0)),
+			pg_array(&data, pg_bytes("", 0)),
+		};
+
+		if (joined) {
+			pipe_join(&w->pipe, sql, args, NELEM(args));
+		} else {
+			w->output_calls++;
+			pipe_call(&w->pipe, db_deadline(w), sql, args, NELEM(args), stored, w);
+		}
 	}
 	pg_array_free(&ids);
 	pg_array_free(&tokens);
@@ -95,8 +114,9 @@ add(struct pg_array *a, struct pg_val v, bool known)
 
 /* What the runs have to say, in one call; what cannot be kept the database leaves out. */
 static void
-send_reports(struct worker *w, struct run *const *runs, size_t nruns)
+send_reports(struct worker *w, struct run *const *runs, size_t nruns, bool joined)
 {
+	static const char sql[] = "SELECT jobctl.report($1, $2, $3, $4, $5, $6, $7, $8)";
 	struct pg_array ids = PG_ARRAY_INIT, tokens = PG_ARRAY_INIT, done = PG_ARRAY_INIT;
 	struct pg_array total = PG_ARRAY_INIT, messages = PG_ARRAY_INIT, stats = PG_ARRAY_INIT;
 	struct pg_array checkpoints = PG_ARRAY_INIT;
@@ -115,16 +135,19 @@ send_reports(struct worker *w, struct run *const *runs, size_t nruns)
 		pg_array_add(&stats, pg_json(p->stats));
 		pg_array_add(&checkpoints, pg_json(p->checkpoint));
 	}
-	if (ids.n)
-		pipe_call(&w->pipe, db_deadline(w),
-			  "SELECT jobctl.report($1, $2, $3, $4, $5, $6, $7, $8)",
-			  PG_ARGS(pg_uuid(&w->id), pg_array(&ids, pg_uuid(&w->id)),
-				  pg_array(&tokens, pg_uuid(&w->id)),
-				  pg_array(&done, pg_i64(0)), pg_array(&total, pg_i64(0)),
-				  pg_array(&messages, pg_text("")),
-				  pg_array(&stats, pg_json("")),
-				  pg_array(&checkpoints, pg_json(""))),
-			  reported, w);
+	if (ids.n) {
+		const struct pg_val args[] = {
+			pg_uuid(&w->id), pg_array(&ids, pg_uuid(&w->id)),
+			pg_array(&tokens, pg_uuid(&w->id)), pg_array(&done, pg_i64(0)),
+			pg_array(&total, pg_i64(0)), pg_array(&messages, pg_text("")),
+			pg_array(&stats, pg_json("")), pg_array(&checkpoints, pg_json("")),
+		};
+
+		if (joined)
+			pipe_join(&w->pipe, sql, args, NELEM(args));
+		else
+			pipe_call(&w->pipe, db_deadline(w), sql, args, NELEM(args), reported, w);
+	}
 	pg_array_free(&ids);
 	pg_array_free(&tokens);
 	pg_array_free(&done);
@@ -168,8 +191,8 @@ flush_runs(struct worker *w)
 			bytes += spool_ready(&r->spool);
 			v[n++] = r;
 		}
-		send_output(w, v, n);
-		send_reports(w, v, n);
+		send_output(w, v, n, false);
+		send_reports(w, v, n, false);
 	}
 }
 
@@ -233,7 +256,8 @@ drop_result(struct run *r, const struct err *e)
 
 /*
  * One end that the database does not take must not hold up the others: each is
- * said by itself, the one that fails again without its result.
+ * said by itself; the one that fails again, apart from its output, and then without
+ * its result.
  */
 static void
 unsettled(struct worker *w, const struct err *e)
@@ -245,9 +269,11 @@ unsettled(struct worker *w, const struct err *e)
 		if (r->state != RUN_WRITING)
 			continue;
 		r->state = RUN_ENDED;
+		r->report.fresh = has_report(r);
 		if (e->kind != ERR_UNAVAILABLE && r->alone) {
-			if (e->kind != ERR_TEMPFAIL)
+			if (e->kind != ERR_TEMPFAIL && r->apart)
 				drop_result(r, e);
+			r->apart = r->apart || e->kind != ERR_TEMPFAIL;
 			wait = (int64_t)AGAIN_MS << (r->refused < 7 ? r->refused : 7);
 			r->refused++;
 		}
@@ -404,8 +430,8 @@ write_ends(struct worker *w)
 	if (!n)
 		return;
 	w->finishing = true;
-	send_output(w, v, n);
-	send_reports(w, v, n);
+	send_output(w, v, n, !v[0]->apart);
+	send_reports(w, v, n, !v[0]->apart);
 	for (size_t i = 0; i < n; i++)
 		v[i]->state = RUN_WRITING;
 	if (v[0]->outcome)

@@ -104,6 +104,7 @@ struct run {
 	int64_t retry_at;		/* when an unwritten end may be said again */
 	int refused;			/* how often the end could not be written */
 	bool alone;			/* it was refused in company: say it by itself */
+	bool apart;			/* so it was alone: say its output before it, not with it */
 	const char *outcome;		/* NULL: give it back */
 	char *error;
 };

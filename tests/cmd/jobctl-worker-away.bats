@@ -22,6 +22,7 @@ teardown_file() {
 	for d in a b; do
 		[ ! -e "$TOP/$d/postmaster.pid" ] || control "$d" stop -m immediate
 	done
+	! mountpoint -q "$TOP/small" || umount "$TOP/small"
 	rm -rf "$TOP"
 }
 
@@ -201,6 +202,33 @@ all_once() {	# N
 	eventually 20 says 'the database is back'
 	all_once 200
 	ran_once "$id"
+}
+
+@test "the server's disk is full for a while" {
+	local id
+	[ "$(id -u)" = 0 ] || skip "a small file system needs root"
+	make_server
+	mkdir "$TOP/small"
+	mount -t tmpfs -o size=40m,mode=700,uid="$(id -u postgres)" none "$TOP/small" ||
+		skip "no file system can be mounted"
+	use_server "$TOP/run-a"
+	psql -Xq -d postgres -c "CREATE TABLESPACE small LOCATION '$TOP/small'" \
+		-c 'CREATE DATABASE small TEMPLATE jobctl TABLESPACE small'
+	PGDATABASE=small
+	JOBCTL_DATABASE="host=$PGHOST port=5432 user=jobctl dbname=small"
+	id=$(submit_patient)
+	sql "SELECT count(jobctl.submit('sh', jsonb_build_object('sh',
+		format('echo %s >>$D/ledger; exec head -c 20000 /dev/urandom', n)), '$Q')) FROM generate_series(1, 300) n"
+	start_sh_worker -j 3
+	eventually 30 at_least 20
+	run -1 dd if=/dev/zero of="$TOP/small/filler" bs=64k
+	eventually 20 says 'No space left on device'
+	rm "$TOP/small/filler"
+	all_once 300
+	ran_once "$id"
+	prints 300 sql "SELECT count(*) FROM (SELECT FROM jobctl.job_output GROUP BY job_id HAVING sum(length(data)) = 20000) o"
+	stop_workers
+	psql -Xq -d postgres -c 'DROP DATABASE small WITH (FORCE)' -c 'DROP TABLESPACE small'
 }
 
 @test "failover to a promoted standby: nothing is lost, nothing runs twice" {

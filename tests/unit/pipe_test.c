@@ -233,12 +233,36 @@ closed(void)
 	       "a closed pipe has no descriptor");
 }
 
+/* Two statements as one call: both happen or none. */
+static void
+joined(void)
+{
+	struct fate f[5] = { { .answers = 0 } };
+
+	say("CREATE TEMPORARY TABLE j (n int)", &f[0]);
+	pipe_join(&pipe_, "INSERT INTO j VALUES (1)", PG_NOARGS);
+	say("SELECT 7", &f[1]);
+	pipe_join(&pipe_, "INSERT INTO j VALUES (2)", PG_NOARGS);
+	say("SELECT 1/0", &f[2]);
+	pipe_join(&pipe_, "SELECT 1/0", PG_NOARGS);
+	say("INSERT INTO j VALUES (3)", &f[3]);
+	say("SELECT sum(n) FROM j", &f[4]);
+	run();
+	is_int(f[1].value, 7, "a call that another was joined to has its own answer");
+	is_int(f[2].failures, 1, "a call that fails fails");
+	is_int(f[3].failures, 1, "one fails if what was joined to it does");
+	is_str(f[3].e.msg, "division by zero", "and says why");
+	is_int(f[4].value, 1, "what was joined to a call that failed did not happen");
+	is_int(f[4].answers, 1, "and the next is answered as ever");
+}
+
 int
 main(void)
 {
 	connect_pipe();
 	ordered();
 	commits();
+	joined();
 	raised();
 	large();
 	pipe_call(&pipe_, deadline_in(LONG_MS), "SELECT 1", PG_NOARGS, say_again, NULL);
