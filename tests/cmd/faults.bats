@@ -104,7 +104,7 @@ adds() {	# FILE LINE
 }
 
 @test "what is left behind is found" {
-	finds orphans adds orphans '77\tsleep'
+	finds orphans adds orphans "77\t$T2\tsleep"
 	finds open adds open '78\tidle in transaction\tselect'
 	finds left adds left 'claims\tx'
 }
@@ -116,9 +116,19 @@ adds() {	# FILE LINE
 	finds storm adds wanted full
 }
 
+@test "who left a job whose worker and guardian were killed at once is excused, and only that" {
+	good
+	adds "$D/faults" '1005\tboth\t900'
+	adds "$D/orphans" "77\t$T1\tsleep"
+	run -0 judge
+	adds "$D/orphans" "78\t$T2\tsleep"
+	run -1 judge
+	[[ "$output" == 'FAIL [orphans] '*': 1 times not'* ]]
+}
+
 @test "what is known is shown and does not count, and only that" {
 	good
-	adds "$D/orphans" '77\tsleep'
+	adds "$D/orphans" "77\t$T2\tsleep"
 	KNOWN='overlap orphans' run -0 "$SUITE_ROOT/tests/faults/judge" "$D"
 	[ "${lines[-1]}" = '13 passed, 0 failed' ]
 	[[ "$output" == 'known [orphans] '*77* ]]
