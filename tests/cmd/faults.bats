@@ -209,7 +209,7 @@ named() {
 	while IFS=$'\t' read -r file title; do
 		echo "$file: $title"
 		case $file in
-		tests/faults/storm) grep -qxF "	$title)" "$file" ;;
+		tests/faults/storm) grep -q "^	$title)" "$file" ;;
 		*) grep -qF "@test \"$title\" {" "$file" ;;
 		esac
 	done < <(named)
