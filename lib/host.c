@@ -92,7 +92,7 @@ host_is_marked(const struct uuid *id)
 static int64_t
 count_in(const char *path, const char *word)
 {
-	char text[16384];
+	char text[16384] = "";
 	size_t n = strlen(word);
 
 	slurp(path, text, sizeof text);

@@ -19,9 +19,8 @@ process_read(pid_t pid, struct process *p)
 {
 	char path[64], stat[1024];
 	struct process got = { .pid = pid };
-	long long parent, session, start;
 	AUTOFD fd = -1;
-	const char *after;
+	char *at;
 	ssize_t n;
 
 	snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
@@ -31,14 +30,21 @@ process_read(pid_t pid, struct process *p)
 		return false;
 	stat[n] = '\0';
 	/* The name in field 2 may hold anything, ")" too: count from the last one. */
-	after = strrchr(stat, ')');
-	if (!after || sscanf(after + 1, " %c %lld %*d %lld %*d %*d %*u %*u %*u %*u %*u %*u %*u"
-					" %*d %*d %*d %*d %*d %*d %lld",
-			     &got.state, &parent, &session, &start) != 4)
+	at = strrchr(stat, ')');
+	if (!at || strlen(at) < 4)
 		return false;
-	got.parent = (pid_t)parent;
-	got.session = (pid_t)session;
-	got.start = start;
+	got.state = at[2];
+	at += 3;
+	for (int field = 4; field <= 22; field++) {
+		long long number = strtoll(at, &at, 10);
+
+		if (field == 4)
+			got.parent = (pid_t)number;
+		else if (field == 6)
+			got.session = (pid_t)number;
+		else if (field == 22)
+			got.start = number;
+	}
 	*p = got;
 	return true;
 }

@@ -119,7 +119,7 @@ note_answers(const unsigned char *p, ssize_t n)
 static long
 number(const char *z)
 {
-	return z && *z == '#' ? atol(z + 1) : 0;
+	return z && *z == '#' ? strtol(z + 1, NULL, 10) : 0;
 }
 
 static bool

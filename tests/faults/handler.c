@@ -30,6 +30,17 @@ enum { TICK_MS = 50, AWAY_S = 3600, NS_PER_MS = 1000000 };
 
 static int ledger;
 
+/* A variable that the worker sets. */
+static const char *
+variable(const char *name)
+{
+	const char *z = getenv(name);
+
+	if (!z)
+		exit(78);
+	return z;
+}
+
 static void PRINTF(2, 3)
 note(const char *what, const char *format, ...)
 {
@@ -43,8 +54,8 @@ note(const char *what, const char *format, ...)
 	va_end(ap);
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	n = snprintf(line, sizeof line, "%s %" PRId64 " %s %s%s\n", what,
-		     (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000, getenv("JOBCTL_TOKEN"),
-		     getenv("JOBCTL_JOB_ID"), rest);
+		     (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000, variable("JOBCTL_TOKEN"),
+		     variable("JOBCTL_JOB_ID"), rest);
 	if (write(ledger, line, (size_t)n) != n)
 		exit(74);
 }
@@ -53,13 +64,13 @@ static int
 code(const char *how)
 {
 	if (!strcmp(how, "again"))
-		return !strcmp(getenv("JOBCTL_ATTEMPT"), "1");
+		return !strcmp(variable("JOBCTL_ATTEMPT"), "1");
 	if (!strcmp(how, "fail"))
 		return 1;
 	if (!strcmp(how, "bad"))
 		return 65;
 	if (!strcmp(how, "busy"))
-		return getenv("JOBCTL_TOKEN")[0] < '8' ? 75 : 0;
+		return variable("JOBCTL_TOKEN")[0] < '8' ? 75 : 0;
 	return 0;
 }
 
@@ -78,16 +89,17 @@ leave_one_behind(void)
 int
 main(int argc, char **argv)
 {
-	json_t *args = argc == 3 ? json_pack("{siss}", "ms", atoi(argv[1]), "how", argv[2])
+	json_t *args = argc == 3 ? json_pack("{sIss}", "ms", (json_int_t)strtol(argv[1], NULL, 10),
+					     "how", argv[2])
 				 : json_loadf(stdin, 0, NULL);
 	const char *how = json_string_value(json_object_get(args, "how"));
 	int64_t ms = json_integer_value(json_object_get(args, "ms"));
 	int status;
 
-	ledger = open(getenv("FAULTS_LEDGER"), O_WRONLY | O_APPEND | O_CLOEXEC);
+	ledger = open(variable("FAULTS_LEDGER"), O_WRONLY | O_APPEND | O_CLOEXEC);
 	if (ledger < 0 || !how)
 		return 74;
-	note("start", " %d %s", (int)getpid(), getenv("JOBCTL_ATTEMPT"));
+	note("start", " %d %s", (int)getpid(), variable("JOBCTL_ATTEMPT"));
 	if (!strcmp(how, "away"))
 		leave_one_behind();
 	for (; ms > 0; ms -= TICK_MS) {
