@@ -64,7 +64,7 @@ struct guarded {
 struct guardian {
 	struct worker *w;
 	pid_t worker;
-	int64_t since;			/* when the worker was forked */
+	struct processes others;	/* those that were there before: a shell's, by exec */
 	int signals, timer;
 };
 
@@ -107,9 +107,35 @@ guard_settled(struct worker *w, struct run *r)
 	r->place = -1;
 }
 
-/* KILL to all descendants of a process, except through children older than since; how many. */
+/* Our children before there is a worker, if there are any. */
+static struct processes
+children(void)
+{
+	struct processes t = PROCESSES_NONE;
+	size_t n = 0;
+
+	if (waitid(P_ALL, 0, &(siginfo_t){ .si_pid = 0 }, WEXITED | WNOHANG | WNOWAIT))
+		return t;
+	processes_read(&t);
+	for (size_t i = 0; i < t.n; i++)
+		if (t.v[i].parent == getpid())
+			t.v[n++] = t.v[i];
+	t.n = n;
+	return t;
+}
+
+static bool
+has(const struct processes *t, const struct process *p)
+{
+	for (size_t i = 0; t && i < t->n; i++)
+		if (t->v[i].pid == p->pid && t->v[i].start == p->start)
+			return true;
+	return false;
+}
+
+/* KILL to all descendants of a process but those of some of its children; how many. */
 static size_t
-kill_below(pid_t ancestor, int64_t since)
+kill_below(pid_t ancestor, const struct processes *spared)
 {
 	struct processes t;
 	size_t n = 0;
@@ -118,7 +144,7 @@ kill_below(pid_t ancestor, int64_t since)
 	for (size_t i = 0; i < t.n; i++) {
 		const struct process *p = &t.v[i], *root = processes_root(&t, p, ancestor);
 
-		if (!root || !process_runs(p) || process_started_ms(root) + AGAIN_MS < since)
+		if (!root || !process_runs(p) || has(spared, root))
 			continue;
 		process_kill(p);
 		n++;
@@ -129,13 +155,13 @@ kill_below(pid_t ancestor, int64_t since)
 
 /* Until there are none; true if there were some. */
 static bool
-kill_all_below(pid_t ancestor, int64_t since)
+kill_all_below(pid_t ancestor, const struct processes *spared)
 {
 	int64_t deadline = deadline_in(KILL_MS);
 	bool some = false;
 	size_t n;
 
-	while ((n = kill_below(ancestor, since)) && now_ms() < deadline) {
+	while ((n = kill_below(ancestor, spared)) && now_ms() < deadline) {
 		some = true;
 		while (waitpid(-1, NULL, WNOHANG) > 0)
 			;
@@ -154,7 +180,7 @@ fence(struct guardian *g)
 
 	if (now_ms() < at)
 		return at;
-	if (!kill_below(g->worker, 0))
+	if (!kill_below(g->worker, NULL))
 		return deadline_in(EXPIRED_MS);
 	log_line(LOG_LEVEL_ERROR, "the worker's lease is ending and it did not stop its jobs; "
 		 "killed them", NULL);
@@ -242,7 +268,7 @@ static NORETURN void
 guard(struct guardian *g)
 {
 	int status = watch(g), sig = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
-	bool killed = kill_all_below(getpid(), g->since);
+	bool killed = kill_all_below(getpid(), &g->others);
 	AUTOFREE char *why = NULL;
 
 	unblock_signals();	/* one may end what follows */
@@ -262,7 +288,7 @@ guard(struct guardian *g)
 void
 guard_died(struct worker *w)
 {
-	(void)kill_all_below(getpid(), 0);
+	(void)kill_all_below(getpid(), NULL);
 	unblock_signals();
 	log_line(LOG_LEVEL_ERROR, "the guardian was killed; stopped", NULL);
 	if (atomic_load(&w->guarded->registered))
@@ -284,7 +310,7 @@ become_worker(struct worker *w, pid_t guardian, struct err *e)
 int
 guard_begin(struct worker *w, const sigset_t *signals, struct err *e)
 {
-	struct guardian g = { .w = w, .since = now_ms() };
+	struct guardian g = { .w = w, .others = children() };
 	sigset_t set = *signals;
 	pid_t self = getpid();
 
@@ -308,5 +334,6 @@ guard_begin(struct worker *w, const sigset_t *signals, struct err *e)
 		guard(&g);
 	close(g.signals);
 	close(g.timer);
+	processes_free(&g.others);
 	return become_worker(w, self, e);
 }
