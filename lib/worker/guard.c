@@ -330,8 +330,10 @@ guard_begin(struct worker *w, const sigset_t *signals, struct err *e)
 	g.worker = fork();
 	if (g.worker < 0)
 		return err_sys(e, ERR_OS, "fork");
-	if (g.worker > 0)
+	if (g.worker > 0) {
+		prctl(PR_SET_NAME, "jobctl-guardian");	/* for ps(1) */
 		guard(&g);
+	}
 	close(g.signals);
 	close(g.timer);
 	processes_free(&g.others);

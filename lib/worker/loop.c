@@ -20,6 +20,7 @@ enum {
 	FIXED = 4,		/* descriptors: signals, database, guardian, neighbours */
 	PER_RUN = 4,		/* exit, out, err, control */
 	SPARE = 64,		/* for everything else */
+	ECHO_MS = 500,
 	START_MS = 50,		/* spent on starting jobs before the rest has its turn */
 	EXTEND_MS = 20000, EXTEND_EVERY_MS = 2000,	/* said to systemd while we stop */
 	HELD_BYTES = 1 << 19, HELD_BYTES_PER_SLOT = 1 << 14,	/* of unstored output */
@@ -59,6 +60,24 @@ worker_fatal(struct worker *w, const struct err *e)
 		proc_stop(&w->runs[i]->proc, 0);
 }
 
+/*
+ * "pkill jobctl-worker" signals the guardian, which passes it on, and us: what comes
+ * both ways at about the same time is one signal.
+ */
+static bool
+is_echo(struct worker *w, pid_t sender)
+{
+	int way = sender == w->self.pid;
+	int64_t now = now_ms();
+
+	if (now - w->signalled_at[!way] < ECHO_MS) {
+		w->signalled_at[!way] = INT64_MIN / 2;
+		return true;
+	}
+	w->signalled_at[way] = now;
+	return false;
+}
+
 /* First: finish what runs.  Second: kill it and give it back.  Third: leave. */
 static void
 on_signal(struct worker *w, int fd)
@@ -66,6 +85,8 @@ on_signal(struct worker *w, int fd)
 	struct signalfd_siginfo si;
 
 	while (read(fd, &si, sizeof si) == (ssize_t)sizeof si) {
+		if (is_echo(w, (pid_t)si.ssi_pid))
+			continue;
 		w->signals++;
 		if (w->signals == 1) {
 			worker_drain(w, sigabbrev_np((int)si.ssi_signo));
@@ -112,7 +133,8 @@ pressed(const struct worker *w)
 static bool
 may_start(const struct worker *w)
 {
-	return w->nclaimed && w->nstarted < (size_t)w->cfg.slots && !w->pressed;
+	return w->nclaimed && w->nstarted < (size_t)w->cfg.slots && !w->pressed &&
+	       (w->cfg.slots > 1 || tree_due(w) == NEVER);
 }
 
 static void
@@ -382,6 +404,7 @@ init(struct worker *w)
 	w->id = uuid_random();
 	w->backoff_ms = 100;
 	w->fence_at = w->idle_since = w->drain_until = w->next_due = w->lost_at = NEVER;
+	w->signalled_at[0] = w->signalled_at[1] = INT64_MIN / 2;
 	w->end_at = deadline_in(w->cfg.max_time);
 	w->watchdog_ms = sd_watchdog_ms();
 	w->watchdog_at = deadline_in(w->watchdog_ms);

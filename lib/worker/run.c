@@ -116,7 +116,8 @@ ended(struct worker *w, struct run *r, const char *outcome, const char *error)
 	r->error = error ? clean(error) : NULL;
 	r->ended = now_ms();
 	r->swept = !r->leader;
-	r->sweep_at = r->ended + SWEEP_MS;
+	r->alive_at = r->ended;
+	r->sweep_at = r->ended + (w->cfg.slots > 1 ? SWEEP_MS : 0);
 	close_pipes(r);
 	spool_end(&r->spool);
 	free_p(&r->args);		/* what is left may wait for a database for long */
@@ -382,7 +383,7 @@ run_exited(struct worker *w, struct run *r)
 		log_line(LOG_LEVEL_WARNING, "superseded", "id", uuid_str(&r->id).z, NULL);
 		w->nstarted--;
 		r->state = RUN_ENDED;
-		r->ended = now_ms();
+		r->ended = r->alive_at = now_ms();
 		close_pipes(r);
 		return;
 	}

@@ -8,7 +8,8 @@
  *
  * Whose an orphan is: its session, or the token in its environment, says so.  One
  * that has thrown away both belongs to some job that ran when it was started; it is
- * killed when the first of them ends.
+ * killed when the first of them ends.  With one slot it is the job's: the next begins
+ * when nothing is left of the last.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -87,6 +88,14 @@ is_unswept(const struct run *r)
 	return r->state == RUN_ENDED && !r->swept;
 }
 
+static bool
+may_be_of(const struct process *orphan, const struct run *r)
+{
+	int64_t start = process_started_ms(orphan);
+
+	return start + TICK_MS > r->started && start <= r->alive_at;
+}
+
 /* Marks the unswept runs that must not be written while this process lives; false if none. */
 static bool
 blame(struct worker *w, const struct process *orphan)
@@ -97,8 +106,7 @@ blame(struct worker *w, const struct process *orphan)
 	for (size_t i = 0; i < w->nruns; i++) {
 		struct run *r = w->runs[i];
 
-		if (is_unswept(r) &&
-		    (mine ? r == mine : process_started_ms(orphan) + TICK_MS > r->started))
+		if (is_unswept(r) && (mine ? r == mine : may_be_of(orphan, r)))
 			found = r->left = true;
 	}
 	return found;
@@ -130,6 +138,7 @@ swept(struct worker *w, struct run *r)
 	if (r->swept && r->stop == STOP_SUPERSEDED) {	/* nobody wants to hear of its end */
 		run_forget(w, r);
 	} else if (!r->swept) {
+		r->alive_at = now_ms();		/* so long it can have started others */
 		r->sweep_at = deadline_in(AGAIN_MS);
 		complain(r);
 	}

@@ -90,6 +90,7 @@ struct run {
 	pid_t leader;			/* its first process, also when that has gone; 0: none yet */
 	struct proc_end end;
 	int place;			/* in the guardian's table of what was started, or -1 */
+	int64_t alive_at;		/* when something of it was last known to run */
 	int64_t sweep_at;		/* when to look for what it left behind */
 	bool swept, left, stuck;	/* there is nothing; there was; it does not die */
 	int out, err, control;		/* our ends of the pipes, or -1 */
@@ -165,6 +166,7 @@ struct worker {
 	double mean_ms;			/* how long jobs take, smoothed; 0: not known */
 	double mean_args;		/* bytes of args, smoothed */
 
+	int64_t signalled_at[2];	/* by others, by the guardian */
 	int signals;			/* HUP, INT and TERM received */
 	bool draining;			/* claim no more */
 	int64_t extend_at;		/* when to ask systemd for more time to stop */

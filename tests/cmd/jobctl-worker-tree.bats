@@ -49,7 +49,7 @@ in_database() {	# EXPRESSION over the row of the worker
 	a=$(submit_sh "$(escape a) exit 65")
 	b=$(submit_sh "$(escape b) sleep 1000" "timeout => '300 ms', max_attempts => 1")
 	c=$(submit_sh "$(escape c) sleep 1000")
-	start_sh_worker -j 3
+	start_sh_worker
 	eventually 10 status_is "$a" failed
 	dead a
 	eventually 10 status_is "$b" failed
@@ -134,19 +134,18 @@ in_database() {	# EXPRESSION over the row of the worker
 	for i in {1..40}; do
 		submit_sh true >/dev/null
 	done
-	id=$(submit_sh "[ ! -e $D/claimed ] || exit 0; psql -XAtqc \"SELECT count(*) FROM jobctl.jobs WHERE queue = '$Q' AND status = 'running'\" >$D/claimed; kill -KILL \$PPID; sleep 1000")
+	id=$(submit_sh "[ ! -e $D/killed ] || exit 0; touch $D/killed; kill -KILL \$PPID; sleep 1000")
 	for i in {1..20}; do
 		ids+=("$(submit_sh true)")
 	done
 	start_sh_worker --lease 1h
 	eventually 10 gone_or_zombie "$WORKER_PID"
-	[ "$(cat "$D/claimed")" -gt 1 ]
+	[ "$(grep -oP 'gave back the jobs of the worker.* jobs="?\K[0-9]+' "$WORKER_LOG")" -gt 1 ]
 	prints 'pending|1' job "$id" "status || '|' || crashes"
 	for i in "${ids[@]}"; do
 		prints 'pending|0|0' job "$i" "status || '|' || crashes || '|' || attempt"
 	done
-	prints 1 sql "SELECT count(*) FROM jobctl.job_run r JOIN jobctl.job j ON j.id = r.job_id
-		WHERE j.queue = '$Q' AND r.outcome = 'worker_lost'"
+	prints 0 sql "SELECT count(*) FROM jobctl.job_run WHERE job_id = ANY ('{$(IFS=,; echo "${ids[*]}")}')"
 	sh_worker --drain
 	prints 61 sql "SELECT count(*) FROM jobctl.job WHERE queue = '$Q' AND status = 'completed'"
 }
@@ -241,4 +240,19 @@ in_database() {	# EXPRESSION over the row of the worker
 	eventually 10 gone_or_zombie "$WORKER_PID"
 	prints 0 exit_status "$WORKER_PID"
 	status_is "$id" pending
+}
+
+@test "a signal to both, as pkill sends it, is one signal" {
+	local id
+	id=$(submit_sh "$(wait_for go)")
+	start_sh_worker
+	eventually 10 status_is "$id" running
+	kill -TERM "$WORKER_PID" "$(the_worker)"
+	eventually 10 says 'stopping'
+	kill -STOP "$(the_worker)"	# both have arrived when it goes on
+	kill -CONT "$(the_worker)"
+	touch "$D/go"
+	eventually 10 gone_or_zombie "$WORKER_PID"
+	prints 0 exit_status "$WORKER_PID"
+	status_is "$id" completed
 }
