@@ -54,7 +54,8 @@ wanted(const struct worker *w)
 static bool
 held_up(const struct worker *w)
 {
-	return w->nclaimed && (w->nstarted >= (size_t)w->cfg.slots || now_ms() < w->start_at);
+	return w->nclaimed && (w->nstarted >= (size_t)w->cfg.slots || now_ms() < w->start_at ||
+			       tree_is_in_the_way(w));
 }
 
 static struct run *

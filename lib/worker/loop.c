@@ -134,7 +134,7 @@ static bool
 may_start(const struct worker *w)
 {
 	return w->nclaimed && w->nstarted < (size_t)w->cfg.slots && !w->pressed &&
-	       (w->cfg.slots > 1 || tree_due(w) == NEVER);
+	       !tree_is_in_the_way(w);
 }
 
 static void

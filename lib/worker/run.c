@@ -116,7 +116,6 @@ ended(struct worker *w, struct run *r, const char *outcome, const char *error)
 	r->error = error ? clean(error) : NULL;
 	r->ended = now_ms();
 	r->swept = !r->leader;
-	r->alive_at = r->ended;
 	r->sweep_at = r->ended + (w->cfg.slots > 1 ? SWEEP_MS : 0);
 	close_pipes(r);
 	spool_end(&r->spool);
@@ -383,7 +382,7 @@ run_exited(struct worker *w, struct run *r)
 		log_line(LOG_LEVEL_WARNING, "superseded", "id", uuid_str(&r->id).z, NULL);
 		w->nstarted--;
 		r->state = RUN_ENDED;
-		r->ended = r->alive_at = now_ms();
+		r->ended = now_ms();
 		close_pipes(r);
 		return;
 	}

@@ -88,14 +88,6 @@ is_unswept(const struct run *r)
 	return r->state == RUN_ENDED && !r->swept;
 }
 
-static bool
-may_be_of(const struct process *orphan, const struct run *r)
-{
-	int64_t start = process_started_ms(orphan);
-
-	return start + TICK_MS > r->started && start <= r->alive_at;
-}
-
 /* Marks the unswept runs that must not be written while this process lives; false if none. */
 static bool
 blame(struct worker *w, const struct process *orphan)
@@ -106,7 +98,8 @@ blame(struct worker *w, const struct process *orphan)
 	for (size_t i = 0; i < w->nruns; i++) {
 		struct run *r = w->runs[i];
 
-		if (is_unswept(r) && (mine ? r == mine : may_be_of(orphan, r)))
+		if (is_unswept(r) &&
+		    (mine ? r == mine : process_started_ms(orphan) + TICK_MS > r->started))
 			found = r->left = true;
 	}
 	return found;
@@ -138,7 +131,6 @@ swept(struct worker *w, struct run *r)
 	if (r->swept && r->stop == STOP_SUPERSEDED) {	/* nobody wants to hear of its end */
 		run_forget(w, r);
 	} else if (!r->swept) {
-		r->alive_at = now_ms();		/* so long it can have started others */
 		r->sweep_at = deadline_in(AGAIN_MS);
 		complain(r);
 	}
@@ -153,6 +145,12 @@ tree_due(const struct worker *w)
 		if (is_unswept(w->runs[i]))
 			due = earliest(due, w->runs[i]->sweep_at);
 	return due;
+}
+
+bool
+tree_is_in_the_way(const struct worker *w)
+{
+	return w->cfg.slots == 1 && tree_due(w) != NEVER;
 }
 
 void

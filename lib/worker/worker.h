@@ -90,7 +90,6 @@ struct run {
 	pid_t leader;			/* its first process, also when that has gone; 0: none yet */
 	struct proc_end end;
 	int place;			/* in the guardian's table of what was started, or -1 */
-	int64_t alive_at;		/* when something of it was last known to run */
 	int64_t sweep_at;		/* when to look for what it left behind */
 	bool swept, left, stuck;	/* there is nothing; there was; it does not die */
 	int out, err, control;		/* our ends of the pipes, or -1 */
@@ -242,6 +241,8 @@ void run_flush_soon(struct run *r);
 /* tree.c */
 void tree_turn(struct worker *w);
 int64_t tree_due(const struct worker *w);
+/* With one slot the next job waits until nothing is left of the last. */
+bool tree_is_in_the_way(const struct worker *w);
 void tree_sweep(struct worker *w);	/* now, for all that have ended */
 
 /* control.c */
