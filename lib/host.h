@@ -1,5 +1,5 @@
 /*
- * host.h - naming a process for ever: host, boot, pid, start time; the host's memory
+ * host.h - naming a process for ever: host, boot, pid, start time
  *
  * With these four any program on the same host can prove that a process is dead:
  * another boot id, no such pid, or a pid that started at another time.  A pid means
@@ -29,11 +29,5 @@ bool host_process_is_dead(int pid, int64_t start);
  */
 int host_mark(const struct uuid *id);
 bool host_is_marked(const struct uuid *id);
-
-/*
- * How many processes the kernel has killed for want of memory, in our control group
- * where memory is counted by group, else on the whole machine; 0 if it does not tell.
- */
-int64_t host_oom_kills(void);
 
 #endif

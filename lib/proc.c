@@ -161,6 +161,8 @@ set_up(struct birth *b)
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != b->parent)
 		_exit(127);		/* died before the line above */
+	if (b->spec->group >= 0 && write(b->spec->group, "0", 1) != 1)
+		return -1;
 	for (int s = 1; s <= SIGNALS; s++)
 		if (ignored[s])
 			disposition(s, &standard, NULL);

@@ -20,6 +20,7 @@ struct proc_spec {
 	const char *cwd;	/* NULL: ours */
 	int in, out, err;	/* become 0, 1, 2 */
 	int control;		/* becomes 3, or -1 */
+	int group;		/* "0" is written there first: see cgroup_entry(); or -1 */
 	int64_t not_after;	/* a deadline, past it the program is not run; 0: none */
 };
 

@@ -12,6 +12,8 @@
 #include <sys/pidfd.h>
 #include <unistd.h>
 
+#include "str.h"
+
 enum { MAX_DEPTH = 10000 };	/* a snapshot is not of one moment: it could hold a circle */
 
 bool
@@ -136,4 +138,35 @@ processes_root(const struct processes *t, const struct process *p, pid_t ancesto
 		p = find(t, p->parent);
 	}
 	return p;
+}
+
+ssize_t
+processes_children(pid_t **v)
+{
+	AUTOSTR s = STR(STR_ANY);
+	char path[64], buf[4096];
+	size_t n = 0, cap = 0;
+	AUTOFD fd = -1;
+	ssize_t got = -1;
+
+	/* Orphans become children of the first thread, as what it starts itself. */
+	snprintf(path, sizeof path, "/proc/self/task/%d/children", (int)getpid());
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	while (fd >= 0 && (got = read(fd, buf, sizeof buf)) > 0)
+		str_add(&s, buf, (size_t)got);
+	if (got < 0)
+		return -1;
+	*v = NULL;
+	for (char *p = s.buf, *end = p; p; p = end) {
+		long pid = strtol(p, &end, 10);
+
+		if (end == p)
+			break;
+		if (n == cap) {
+			cap = cap * 2 + 64;
+			*v = xreallocarray(*v, cap, sizeof **v);
+		}
+		(*v)[n++] = (pid_t)pid;
+	}
+	return (ssize_t)n;
 }

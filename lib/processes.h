@@ -41,6 +41,13 @@ void process_kill(const struct process *p);
 void processes_read(struct processes *t);
 void processes_free(struct processes *t);
 
+/*
+ * The pids of our own children, those too that wait to be collected: *v is yours.
+ * -1 if the system does not tell (CONFIG_PROC_CHILDREN).  None is missed if nobody
+ * collects one meanwhile.
+ */
+ssize_t processes_children(pid_t **v) MUSTCHECK;
+
 /* The child of ancestor that p descends from or is; NULL if p is none of its descendants. */
 const struct process *processes_root(const struct processes *t, const struct process *p,
 				     pid_t ancestor);

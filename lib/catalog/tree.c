@@ -165,6 +165,7 @@ git_start(struct git *g, int dir, const char *const *options, const char *const 
 	AUTOFD child_out = -1;
 	struct proc_spec spec = {
 		.envp = env, .path = getenv("PATH"), .cwd = cwd, .in = null, .control = -1,
+		.group = -1,
 	};
 	size_t n = 0;
 	int fds[2];

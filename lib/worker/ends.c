@@ -411,9 +411,9 @@ write_at(const struct worker *w)
 		return NEVER;
 	for (size_t i = 0; i < w->nruns; i++) {
 		const struct run *r = w->runs[i];
-		int64_t ready = r->left ? r->sweep_at : hurry ? 0 : r->ended + LINGER_MS;
+		int64_t ready = hurry ? 0 : r->ended + LINGER_MS;
 
-		if (r->state == RUN_ENDED)
+		if (r->state == RUN_ENDED && r->swept)
 			at = earliest(at, r->retry_at > ready ? r->retry_at : ready);
 	}
 	return at;
@@ -425,7 +425,6 @@ write_ends(struct worker *w)
 	struct run *v[BATCH];
 	size_t n;
 
-	tree_sweep(w);
 	n = pick(w, v);
 	if (!n)
 		return;

@@ -10,7 +10,8 @@
  *     suspended, all descendants of the worker are killed;
  *   - when the worker has died, however it did, all descendants are killed.  They
  *     are children of the guardian by then, which is their subreaper: none escapes
- *     by leaving its group or session;
+ *     by leaving its group or session.  Where there is a control group for them,
+ *     none escapes by forking either;
  *   - then, not before, the jobs of a worker that died are given back.
  *
  * It is the guardian whose pid and start time prove to others on the host that a
@@ -133,13 +134,17 @@ has(const struct processes *t, const struct process *p)
 	return false;
 }
 
-/* KILL to all descendants of a process but those of some of its children; how many. */
+/*
+ * KILL to what is in the jobs' control group, and to all descendants of a process but
+ * those of some of its children; how many, more or less.
+ */
 static size_t
-kill_below(pid_t ancestor, const struct processes *spared)
+kill_below(const struct worker *w, pid_t ancestor, const struct processes *spared)
 {
 	struct processes t;
-	size_t n = 0;
+	size_t n = cgroup_lives(&w->group);
 
+	cgroup_kill(&w->group);
 	processes_read(&t);
 	for (size_t i = 0; i < t.n; i++) {
 		const struct process *p = &t.v[i], *root = processes_root(&t, p, ancestor);
@@ -155,13 +160,13 @@ kill_below(pid_t ancestor, const struct processes *spared)
 
 /* Until there are none; true if there were some. */
 static bool
-kill_all_below(pid_t ancestor, const struct processes *spared)
+kill_all_below(struct worker *w, pid_t ancestor, const struct processes *spared)
 {
 	int64_t deadline = deadline_in(KILL_MS);
 	bool some = false;
 	size_t n;
 
-	while ((n = kill_below(ancestor, spared)) && now_ms() < deadline) {
+	while ((n = kill_below(w, ancestor, spared)) && now_ms() < deadline) {
 		some = true;
 		while (waitpid(-1, NULL, WNOHANG) > 0)
 			;
@@ -169,6 +174,7 @@ kill_all_below(pid_t ancestor, const struct processes *spared)
 	}
 	if (n)
 		log_line(LOG_LEVEL_ERROR, "processes cannot be killed", NULL);
+	cgroup_remove(w->delegated, &w->group);
 	return some;
 }
 
@@ -180,7 +186,7 @@ fence(struct guardian *g)
 
 	if (now_ms() < at)
 		return at;
-	if (!kill_below(g->worker, NULL))
+	if (!kill_below(g->w, g->worker, NULL))
 		return deadline_in(EXPIRED_MS);
 	log_line(LOG_LEVEL_ERROR, "the worker's lease is ending and it did not stop its jobs; "
 		 "killed them", NULL);
@@ -268,7 +274,7 @@ static NORETURN void
 guard(struct guardian *g)
 {
 	int status = watch(g), sig = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
-	bool killed = kill_all_below(getpid(), &g->others);
+	bool killed = kill_all_below(g->w, getpid(), &g->others);
 	AUTOFREE char *why = NULL;
 
 	unblock_signals();	/* one may end what follows */
@@ -288,12 +294,28 @@ guard(struct guardian *g)
 void
 guard_died(struct worker *w)
 {
-	(void)kill_all_below(getpid(), NULL);
+	(void)kill_all_below(w, getpid(), NULL);
 	unblock_signals();
 	log_line(LOG_LEVEL_ERROR, "the guardian was killed; stopped", NULL);
 	if (atomic_load(&w->guarded->registered))
 		give_back(w, "its guardian was killed");
 	exit(ERR_OS);
+}
+
+/* Held by both until they end, as the mark is: what nobody holds any more is nobody's. */
+static void
+make_group(struct worker *w)
+{
+	AUTOFREE char *name = xasprintf(WORKER_GROUP "%s", uuid_str(&w->id).z);
+
+	w->group = (struct cgroup)CGROUP_NONE;
+	w->delegated = cgroup_delegated();
+	if (w->delegated < 0)
+		return;
+	(void)cgroup_abandoned(w->delegated, WORKER_GROUP);
+	if (cgroup_hold(w->delegated, name, &w->group))
+		log_line(LOG_LEVEL_WARNING, "cannot make control groups for jobs; going on "
+			 "without", "error", strerror(errno), NULL);
 }
 
 static int
@@ -316,6 +338,7 @@ guard_begin(struct worker *w, const sigset_t *signals, struct err *e)
 
 	host_self(&w->self);
 	(void)host_mark(&w->id);	/* held by both until they end; none is a sandbox's fault */
+	make_group(w);
 	w->guarded = mmap(NULL, sizeof *w->guarded, PROT_READ | PROT_WRITE,
 			  MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (w->guarded == MAP_FAILED)

@@ -19,6 +19,7 @@
 enum {
 	FIXED = 4,		/* descriptors: signals, database, guardian, neighbours */
 	PER_RUN = 4,		/* exit, out, err, control */
+	PER_GROUP = 2,		/* itself, its events */
 	SPARE = 64,		/* for everything else */
 	ECHO_MS = 500,
 	START_MS = 50,		/* spent on starting jobs before the rest has its turn */
@@ -310,10 +311,10 @@ fill_table(struct worker *w, int sigfd, int64_t *deadline)
 {
 	bool hold = w->pressed && w->registered;
 	struct pollfd *p;
-	size_t n = FIXED;
+	size_t n = FIXED, need = FIXED + w->nstarted * PER_RUN + w->nruns;
 
-	if (w->table_cap < FIXED + w->nstarted * PER_RUN) {
-		w->table_cap = FIXED + (w->nstarted + 16) * PER_RUN;
+	if (w->table_cap < need) {
+		w->table_cap = need + 64;
 		w->table = xreallocarray(w->table, w->table_cap, sizeof *w->table);
 	}
 	p = w->table;
@@ -362,13 +363,22 @@ read_runs(struct worker *w, size_t entries)
 	}
 }
 
+static bool
+any(const struct pollfd *p, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (p[i].revents)
+			return true;
+	return false;
+}
+
 static void
 turn(struct worker *w, int sigfd)
 {
 	int64_t deadline;
-	size_t n = fill_table(w, sigfd, &deadline);
+	size_t n = fill_table(w, sigfd, &deadline), more = tree_poll(w, w->table + n);
 
-	if (poll(w->table, (nfds_t)n, poll_timeout(earliest(deadline, due(w)))) < 0) {
+	if (poll(w->table, (nfds_t)(n + more), poll_timeout(earliest(deadline, due(w)))) < 0) {
 		struct err e;
 
 		if (errno == EINTR)
@@ -386,7 +396,7 @@ turn(struct worker *w, int sigfd)
 		maintain_ready(w);
 	db_ready(w, w->table[1].revents != 0);
 	tick_runs(w);
-	tree_turn(w);
+	tree_turn(w, any(w->table + n, more));
 	check_limits(w);
 	w->pressed = pressed(w);
 	db_turn(w);
@@ -408,7 +418,7 @@ init(struct worker *w)
 	w->end_at = deadline_in(w->cfg.max_time);
 	w->watchdog_ms = sd_watchdog_ms();
 	w->watchdog_at = deadline_in(w->watchdog_ms);
-	w->oom_kills = host_oom_kills();
+	w->oom_kills = cgroup_oom_kills();
 	w->beat_ms = earliest(w->cfg.lease_ms / 4, 5000);
 	srandom((unsigned)getpid());
 }
@@ -422,6 +432,7 @@ release(struct worker *w)
 	pipe_close(&w->pipe, &e);
 	pg_connector_free(w->connector);
 	maintain_free(w);
+	tree_free(w);
 	while (w->nruns)
 		run_forget(w, w->runs[0]);
 	free(w->runs);
@@ -436,7 +447,7 @@ worker_run(struct worker *w)
 	AUTOFD sigfd = -1;
 
 	init(w);
-	if (proc_init((int)w->cfg.slots * PER_RUN + SPARE, &e) || guard_begin(w, &signals, &e))
+	if (proc_init((int)w->cfg.slots * (PER_RUN + PER_GROUP) + SPARE, &e) || guard_begin(w, &signals, &e))
 		return cmd_fail(w->cmd, &e);
 	maintain_init(w);
 	sigprocmask(SIG_SETMASK, &signals, NULL);

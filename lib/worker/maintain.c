@@ -153,7 +153,11 @@ found_neighbours(void *ctx, const PGresult *res, const struct err *e)
 		db_complain(w, "cannot look for dead workers", e);
 	else
 		look_at(w, res, &dead);
-	if (dead.n) {
+	if (dead.n && cgroup_abandoned(w->delegated, WORKER_GROUP)) {
+		/* what they had started is being killed */
+		w->neighbours_at = deadline_in(ENDING_MS);
+		maintenance_is_over(w, NULL);
+	} else if (dead.n) {
 		reap(w, &dead);
 	} else {
 		w->again_ms = AGAIN_MS;

@@ -21,7 +21,6 @@ enum {
 	PAUSE_MS = 1000,	/* when the system has no room for another process */
 	PIPE_MAX = 1 << 20,	/* what a pipe can hold: fs.pipe-max-size */
 	MIN_MEAN_MS = 1,
-	SWEEP_MS = 20,		/* looking for what jobs left is not free: several at once */
 };
 
 struct run *
@@ -60,6 +59,7 @@ run_forget(struct worker *w, struct run *r)
 	if (r->state == RUN_CLAIMED)
 		w->nclaimed--;
 	guard_settled(w, r);
+	tree_leave(r);
 	close_pipes(r);
 	spool_free(&r->spool);
 	str_free(&r->line);
@@ -116,7 +116,6 @@ ended(struct worker *w, struct run *r, const char *outcome, const char *error)
 	r->error = error ? clean(error) : NULL;
 	r->ended = now_ms();
 	r->swept = !r->leader;
-	r->sweep_at = r->ended + (w->cfg.slots > 1 ? SWEEP_MS : 0);
 	close_pipes(r);
 	spool_end(&r->spool);
 	free_p(&r->args);		/* what is left may wait for a database for long */
@@ -160,29 +159,32 @@ pipe_from_child(int *ours, int *theirs, struct err *e)
 }
 
 static int
-spawn(struct run *r, const struct command *c, int64_t not_after, struct err *e)
+spawn(struct worker *w, struct run *r, const struct command *c, struct err *e)
 {
 	AUTOFD in = -1;
 	AUTOFD out = -1;
 	AUTOFD err = -1;
 	AUTOFD control = -1;
+	AUTOFD group = -1;
 	struct proc_spec spec;
 
 	in = stdin_for(r, c, e);
-	if (in < 0 || pipe_from_child(&r->out, &out, e) || pipe_from_child(&r->err, &err, e) ||
+	if (in < 0 || tree_enter(w, r, &group, e) || pipe_from_child(&r->out, &out, e) || pipe_from_child(&r->err, &err, e) ||
 	    pipe_from_child(&r->control, &control, e))
 		return -1;
 	spec = (struct proc_spec){ .argv = c->argv, .envp = c->envp, .path = getenv("PATH"),
 				   .cwd = c->cwd, .in = in, .out = out, .err = err,
-				   .control = control, .not_after = not_after };
+				   .control = control, .group = group,
+				   .not_after = w->fence_at };
 	return proc_spawn(&r->proc, &spec, e);
 }
 
 /* Ours to mend, not the job's: no process or no descriptor is to be had just now. */
 static bool
-out_of_room(int sys)
+out_of_room(const struct err *e)
 {
-	return sys == EAGAIN || sys == ENOMEM || sys == EMFILE || sys == ENFILE;
+	return e->kind == ERR_OS || e->sys == EAGAIN || e->sys == ENOMEM ||
+	       e->sys == EMFILE || e->sys == ENFILE;
 }
 
 static void
@@ -214,15 +216,17 @@ run_start(struct worker *w, struct run *r)
 		return;
 	}
 	guard_started(w, r);		/* before: it may be the end of us at once */
-	rc = spawn(r, &c, w->fence_at, &e);
+	rc = spawn(w, r, &c, &e);
 	command_free(&c);
-	if (rc)
+	if (rc) {
 		guard_settled(w, r);
+		tree_leave(r);
+	}
 	if (rc && e.sys == ETIME) {	/* the lease is over: tick_runs() sees to it */
 		close_pipes(r);
 		return;
 	}
-	if (rc && out_of_room(e.sys)) {
+	if (rc && out_of_room(&e)) {
 		close_pipes(r);
 		w->start_at = deadline_in(PAUSE_MS);
 		log_line(LOG_LEVEL_ERROR, "cannot start a job; waiting", "error", e.msg, NULL);
@@ -326,7 +330,7 @@ out_of_memory(struct worker *w, const struct run *r)
 
 	if (r->end.signal != SIGKILL || r->stop != STOP_NONE)
 		return false;
-	w->oom_kills = host_oom_kills();
+	w->oom_kills = cgroup_oom_kills();
 	return w->oom_kills > before;
 }
 

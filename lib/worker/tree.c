@@ -10,6 +10,10 @@
  * that has thrown away both belongs to some job that ran when it was started; it is
  * killed when the first of them ends.  With one slot it is the job's: the next begins
  * when nothing is left of the last.
+ *
+ * Where the control group we are in was delegated to us each job has one below it, and
+ * all that is certain: what is in the job's is the job's, and dies with it.  Orphans
+ * are looked for even so; a process of our own user may have moved itself.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -24,7 +28,8 @@
 #include "worker.h"
 
 enum {
-	AGAIN_MS = 5, STUCK_MS = 5000,
+	ALONE_MS = 5, AMONG_OTHERS_MS = 20,	/* looking at all processes is not free */
+	STUCK_MS = 5000,
 	TICK_MS = 10,		/* start times are so exact */
 	ENVIRONMENT_MAX = 4 << 20,
 };
@@ -65,12 +70,26 @@ token_of(pid_t pid, struct uuid *token)
 	return false;
 }
 
+static struct run *
+in_group(const struct worker *w, pid_t pid)
+{
+	ino_t id = w->ngroups ? cgroup_of(pid) : 0;
+
+	for (size_t i = 0; id && i < w->nruns; i++)
+		if (w->runs[i]->group && w->runs[i]->group->cgroup.id == id)
+			return w->runs[i];
+	return NULL;
+}
+
 /* The run an orphan certainly belongs to, or NULL. */
 static struct run *
 owner(const struct worker *w, const struct process *orphan)
 {
+	struct run *r = in_group(w, orphan->pid);
 	struct uuid token;
 
+	if (r)
+		return r;
 	for (size_t i = 0; i < w->nruns; i++)
 		if (w->runs[i]->leader && w->runs[i]->leader == orphan->session)
 			return w->runs[i];
@@ -124,16 +143,24 @@ complain(struct run *r)
 		 uuid_str(&r->id).z, NULL);
 }
 
+static int64_t
+pause_ms(const struct worker *w)
+{
+	return w->cfg.slots == 1 ? ALONE_MS : AMONG_OTHERS_MS;
+}
+
 static void
 swept(struct worker *w, struct run *r)
 {
 	r->swept = !r->left;
-	if (r->swept && r->stop == STOP_SUPERSEDED) {	/* nobody wants to hear of its end */
-		run_forget(w, r);
-	} else if (!r->swept) {
-		r->sweep_at = deadline_in(AGAIN_MS);
+	if (!r->swept) {
+		r->sweep_at = deadline_in(pause_ms(w));
 		complain(r);
+		return;
 	}
+	tree_leave(r);
+	if (r->stop == STOP_SUPERSEDED)		/* nobody wants to hear of its end */
+		run_forget(w, r);
 }
 
 int64_t
@@ -153,23 +180,26 @@ tree_is_in_the_way(const struct worker *w)
 	return w->cfg.slots == 1 && tree_due(w) != NEVER;
 }
 
-void
-tree_sweep(struct worker *w)
+/* Where the system tells, a look at our own children is enough if there are no orphans. */
+static bool
+may_have_orphans(const struct worker *w)
+{
+	AUTOFREE pid_t *v = NULL;
+	ssize_t n = processes_children(&v);
+
+	for (ssize_t i = 0; i < n; i++)
+		if (!is_leader(w, v[i]))
+			return true;
+	return n < 0;
+}
+
+static void
+kill_orphans(struct worker *w)
 {
 	struct processes t;
 	pid_t self = getpid();
 
-	if (tree_due(w) == NEVER)
-		return;
-	reap(w);
-	for (size_t i = 0; i < w->nruns; i++)
-		w->runs[i]->left = false;
-	/* No child at all?  Then there is nothing to look for. */
-	if (waitid(P_ALL, 0, &(siginfo_t){ .si_pid = 0 }, WEXITED | WNOHANG | WNOWAIT) &&
-	    errno == ECHILD)
-		t = (struct processes)PROCESSES_NONE;
-	else
-		processes_read(&t);
+	processes_read(&t);
 	for (size_t i = 0; i < t.n; i++) {
 		const struct process *p = &t.v[i], *root = processes_root(&t, p, self);
 
@@ -178,16 +208,116 @@ tree_sweep(struct worker *w)
 			process_kill(p);
 	}
 	processes_free(&t);
+	w->walked_at = now_ms();
+}
+
+/* Whether something of its group was still alive. */
+static bool
+kill_group(const struct run *r)
+{
+	bool lives = r->group && cgroup_lives(&r->group->cgroup);
+
+	if (lives)
+		cgroup_kill(&r->group->cgroup);
+	return lives;
+}
+
+static void
+sweep(struct worker *w)
+{
+	bool orphans, later;
+
+	reap(w);
+	orphans = may_have_orphans(w);
+	later = orphans && now_ms() < w->walked_at + pause_ms(w);
+	for (size_t i = 0; i < w->nruns; i++)
+		if (is_unswept(w->runs[i]))
+			w->runs[i]->left = kill_group(w->runs[i]) || later;
+	if (orphans && !later)
+		kill_orphans(w);
 	for (size_t i = w->nruns; i-- > 0;)
 		if (is_unswept(w->runs[i]))
 			swept(w, w->runs[i]);
 }
 
-void
-tree_turn(struct worker *w)
+size_t
+tree_poll(const struct worker *w, struct pollfd *table)
 {
-	if (now_ms() >= tree_due(w))
-		tree_sweep(w);
+	size_t n = 0;
+
+	for (size_t i = 0; i < w->nruns; i++)
+		if (is_unswept(w->runs[i]) && w->runs[i]->group)
+			table[n++] = (struct pollfd){ .fd = w->runs[i]->group->cgroup.events,
+						      .events = POLLPRI };
+	return n;
+}
+
+void
+tree_turn(struct worker *w, bool woken)
+{
+	if (woken || now_ms() >= tree_due(w))
+		sweep(w);
 	else
 		reap(w);
+}
+
+static struct job_group *
+new_group(struct worker *w, struct err *e)
+{
+	struct cgroup cgroup;
+	struct job_group *g;
+	char name[32];
+
+	snprintf(name, sizeof name, "%zu", w->ngroups);
+	if (cgroup_make(w->group.dir, name, &cgroup)) {
+		(void)err_sys(e, ERR_OS, "cannot make a control group");
+		return NULL;
+	}
+	g = xcalloc(1, sizeof *g);
+	g->cgroup = cgroup;
+	w->groups = xreallocarray(w->groups, w->ngroups + 1, sizeof(struct job_group *));
+	w->groups[w->ngroups++] = g;
+	return g;
+}
+
+int
+tree_enter(struct worker *w, struct run *r, int *entry, struct err *e)
+{
+	struct job_group *g = NULL;
+	int fd;
+
+	if (w->group.dir < 0)
+		return 0;
+	for (size_t i = 0; i < w->ngroups && !g; i++)
+		if (!w->groups[i]->taken)
+			g = w->groups[i];
+	if (!g)
+		g = new_group(w, e);
+	if (!g)
+		return -1;
+	fd = cgroup_entry(&g->cgroup);
+	if (fd < 0)
+		return err_sys(e, ERR_OS, "cannot enter a control group");
+	g->taken = true;
+	r->group = g;
+	*entry = fd;
+	return 0;
+}
+
+void
+tree_leave(struct run *r)
+{
+	if (r->group)
+		r->group->taken = false;
+	r->group = NULL;
+}
+
+void
+tree_free(struct worker *w)
+{
+	for (size_t i = 0; i < w->ngroups; i++) {
+		cgroup_close(&w->groups[i]->cgroup);
+		free(w->groups[i]);
+	}
+	free(w->groups);
 }

@@ -9,7 +9,7 @@
  *   claim.c    taking jobs
  *   ends.c     writing down what jobs said and how they ended
  *   run.c      one attempt at a job: start, output, end
- *   tree.c     what it leaves behind
+ *   tree.c     what it leaves behind, and the control groups it cannot leave
  *   control.c  what a job says on its control descriptor
  *   command.c  which program a job means, its arguments and environment
  *
@@ -32,6 +32,7 @@
 
 #include <signal.h>
 
+#include "cgroup.h"
 #include "cmd.h"
 #include "host.h"
 #include "pipe.h"
@@ -92,6 +93,7 @@ struct run {
 	int place;			/* in the guardian's table of what was started, or -1 */
 	int64_t sweep_at;		/* when to look for what it left behind */
 	bool swept, left, stuck;	/* there is nothing; there was; it does not die */
+	struct job_group *group;	/* what it started is in; NULL: none */
 	int out, err, control;		/* our ends of the pipes, or -1 */
 	struct spool spool;
 	struct str line;		/* of the control channel, up to its newline */
@@ -111,6 +113,14 @@ struct run {
 
 struct guarded;
 
+#define WORKER_GROUP "jobctl-"	/* names of control groups begin so; a worker's id follows */
+
+/* A control group for one job after the other. */
+struct job_group {
+	struct cgroup cgroup;
+	bool taken;
+};
+
 enum { WATCHED = 8 };		/* at most; far less than loop.c has descriptors to spare */
 
 /* Another worker of our host. */
@@ -125,14 +135,19 @@ struct worker {
 	struct uuid id;
 	struct host_process self;	/* who we are to others: our guardian */
 	struct guarded *guarded;	/* what it is told */
+	int delegated;			/* the control group we are in, if we may divide it; or -1 */
+	struct cgroup group;		/* below it: all that our jobs start, and nothing else */
+	struct job_group **groups;	/* below that */
+	size_t ngroups;
 	int guardian;			/* pidfd: readable when it has died */
 	char **queues;			/* NULL-terminated; NULL: every queue */
 	char **kinds;			/* NULL-terminated; NULL: every kind */
 	char **env, **exec_env;		/* of children */
 	struct run **runs;		/* in the order they were claimed */
 	size_t nruns, nstarted, nclaimed;
-	int64_t oom_kills;		/* as host_oom_kills() last said */
+	int64_t oom_kills;		/* as cgroup_oom_kills() last said */
 	int64_t start_at;		/* no process could be started: not before this */
+	int64_t walked_at;		/* when all processes were last looked at */
 	struct pollfd *table;
 	size_t table_cap;
 
@@ -239,11 +254,16 @@ void run_forget(struct worker *w, struct run *r);	/* out of runs[], freed */
 void run_flush_soon(struct run *r);
 
 /* tree.c */
-void tree_turn(struct worker *w);
+/* A group for what the run is about to start, where there are any: *entry is cgroup_entry()'s. */
+int tree_enter(struct worker *w, struct run *r, int *entry, struct err *e) MUSTCHECK;
+void tree_leave(struct run *r);		/* nothing of it is there */
+void tree_turn(struct worker *w, bool woken);
+/* What tells that there is something to look for: at most one entry for each run. */
+size_t tree_poll(const struct worker *w, struct pollfd *table);
 int64_t tree_due(const struct worker *w);
 /* With one slot the next job waits until nothing is left of the last. */
 bool tree_is_in_the_way(const struct worker *w);
-void tree_sweep(struct worker *w);	/* now, for all that have ended */
+void tree_free(struct worker *w);
 
 /* control.c */
 /* The channel has something; false if it had nothing. */

@@ -50,6 +50,14 @@ setup() {
 	done
 }
 
+@test "units of workers let them make control groups" {
+	local unit
+	for unit in "$SUITE_ROOT"/systemd/jobctl-worker*.service; do
+		grep -qx 'Delegate=yes' "$unit"
+		run -1 grep '^ProtectControlGroups' "$unit"
+	done
+}
+
 @test "units of workers hear them ask for more time, and wait no longer for the silent" {
 	local unit
 	for unit in "$SUITE_ROOT"/systemd/jobctl-worker*.service; do

@@ -49,7 +49,8 @@ start(struct started *s, char *const *argv, const char *cwd, struct err *e)
 				  .in = in,
 				  .out = out[1],
 				  .err = out[1],
-				  .control = control[1]};
+				  .control = control[1],
+				  .group = -1};
 	s->p = (struct proc)PROC_INIT;
 	s->out = out[0];
 	s->control = control[0];
@@ -185,7 +186,7 @@ descriptors(void)
 	char *const argv[] = {(char[]){"sh"}, (char[]){"-c"},
 			      (char[]){"cat; echo out; echo err >&2; echo control >&3"}, NULL};
 	int in[2], out[2], err[2], control[2], at[4];
-	struct proc_spec spec = { .argv = argv, .envp = environ, .path = getenv("PATH") };
+	struct proc_spec spec = { .argv = argv, .envp = environ, .path = getenv("PATH"), .group = -1 };
 	struct proc p = PROC_INIT;
 	struct proc_end end;
 	struct err e;

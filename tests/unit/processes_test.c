@@ -63,7 +63,11 @@ main(void)
 	struct process p, other;
 	const struct process *x;
 	struct processes t;
+	pid_t *children = NULL;
 
+	is_int(processes_children(&children), 1, "we have one child");
+	is_int(children ? children[0] : 0, pid, "that one");
+	free(children);
 	ok(process_read(pid, &p), "a child is shown");
 	is_int(p.parent, getpid(), "with its parent");
 	ok(process_runs(&p), "it runs");
@@ -89,7 +93,11 @@ main(void)
 	process_kill(&p);
 	await_zombie(pid);
 	ok(process_read(pid, &p) && !process_runs(&p), "killed, it does not run");
+	is_int(processes_children(&children), 1, "and is our child until it is collected");
+	free(children);
 	waitpid(pid, NULL, 0);
+	is_int(processes_children(&children), 0, "not any longer");
+	free(children);
 	ok(!process_read(pid, &p), "collected, it is not shown");
 	kill(grandchild, SIGKILL);
 	return tap_done();
