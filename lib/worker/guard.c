@@ -229,7 +229,7 @@ watch(struct guardian *g)
 
 /* Nothing of the worker runs any more: its jobs need not wait for the end of its lease. */
 static void
-give_back(struct worker *w, const char *why)
+give_back(struct worker *w, const char *why, bool crashed)
 {
 	struct pg db = PG_INIT;
 	struct pg_array dead = PG_ARRAY_INIT, started = PG_ARRAY_INIT;
@@ -244,11 +244,12 @@ give_back(struct worker *w, const char *why)
 	if (pg_connect(&db, w->cmd->name, w->cfg.common.dbname, &e) == 0) {
 		db.call_ms = CALL_MS;
 		if (pg_first_call(&db, &res,
-				  "SELECT count(*) FROM jobctl.reap($1, $2, started => $3)",
+				  "SELECT count(*) FROM jobctl.reap($1, $2, started => $3, crashed => $4)",
 				  PG_ARGS(pg_array(&dead, pg_uuid(&w->id)), pg_text(why),
 					  atomic_load(&g->too_many)
 						  ? pg_null()
-						  : pg_array(&started, pg_uuid(&w->id))),
+						  : pg_array(&started, pg_uuid(&w->id)),
+					  pg_bool(crashed)),
 				  &e) == 1)
 			log_line(LOG_LEVEL_WARNING, "gave back the jobs of the worker", "jobs",
 				 PQgetvalue(res, 0, 0), NULL);
@@ -274,6 +275,9 @@ static NORETURN void
 guard(struct guardian *g)
 {
 	int status = watch(g), sig = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+	int code = WEXITSTATUS(status);
+	/* What it left for a reason of its own, or was told to, is no job's doing. */
+	bool crashed = sig || code == ERR_OS || code == ERR_SOFTWARE;
 	bool killed = kill_all_below(g->w, getpid(), &g->others);
 	AUTOFREE char *why = NULL;
 
@@ -281,14 +285,14 @@ guard(struct guardian *g)
 	if (sig)
 		why = xasprintf("killed by signal %d (%s)", sig, sigabbrev_np(sig));
 	else
-		why = xasprintf("ended with status %d", WEXITSTATUS(status));
+		why = xasprintf("ended with status %d", code);
 	if (sig || killed)
 		log_line(sig ? LOG_LEVEL_ERROR : LOG_LEVEL_WARNING,
 			 killed ? "the worker has ended; killed what was left of its jobs"
 				: "the worker has ended", "why", why, NULL);
 	if (atomic_load(&g->w->guarded->registered))
-		give_back(g->w, why);
-	exit(sig ? 128 + sig : WEXITSTATUS(status));
+		give_back(g->w, why, crashed);
+	exit(sig ? 128 + sig : code);
 }
 
 void
@@ -298,7 +302,7 @@ guard_died(struct worker *w)
 	unblock_signals();
 	log_line(LOG_LEVEL_ERROR, "the guardian was killed; stopped", NULL);
 	if (atomic_load(&w->guarded->registered))
-		give_back(w, "its guardian was killed");
+		give_back(w, "its guardian was killed", true);
 	exit(ERR_OS);
 }
 

@@ -433,9 +433,7 @@ release(struct worker *w)
 	pg_connector_free(w->connector);
 	maintain_free(w);
 	tree_free(w);
-	while (w->nruns)
-		run_forget(w, w->runs[0]);
-	free(w->runs);
+	runs_free(w);
 	free(w->table);
 }
 

@@ -47,6 +47,22 @@ close_pipes(struct run *r)
 	close_p(&r->control);
 }
 
+static void
+run_free(struct run *r)
+{
+	close_pipes(r);
+	spool_free(&r->spool);
+	str_free(&r->line);
+	report_free(&r->report);
+	free(r->project);
+	free(r->queue);
+	free(r->kind);
+	free(r->args);
+	free(r->checkpoint);
+	free(r->error);
+	free(r);
+}
+
 void
 run_forget(struct worker *w, struct run *r)
 {
@@ -60,17 +76,15 @@ run_forget(struct worker *w, struct run *r)
 		w->nclaimed--;
 	guard_settled(w, r);
 	tree_leave(r);
-	close_pipes(r);
-	spool_free(&r->spool);
-	str_free(&r->line);
-	report_free(&r->report);
-	free(r->project);
-	free(r->queue);
-	free(r->kind);
-	free(r->args);
-	free(r->checkpoint);
-	free(r->error);
-	free(r);
+	run_free(r);
+}
+
+void
+runs_free(struct worker *w)
+{
+	for (size_t i = 0; i < w->nruns; i++)
+		run_free(w->runs[i]);
+	free(w->runs);
 }
 
 /* An error message may be cut in the middle of a character, and a name may hold anything. */

@@ -251,6 +251,7 @@ void run_stop(struct worker *w, struct run *r, enum run_stop why);
 bool run_read(struct run *r, int stream, int *fd);
 void run_exited(struct worker *w, struct run *r);
 void run_forget(struct worker *w, struct run *r);	/* out of runs[], freed */
+void runs_free(struct worker *w);	/* at the end: the guardian gives back what there is */
 void run_flush_soon(struct run *r);
 
 /* tree.c */

@@ -171,7 +171,10 @@ ended() {	# exit status of the worker
 	status_is "$id" running
 	kill -TERM "$WORKER_PID"
 	ended 143
-	eventually 5 gone_or_zombie "$(cat "$D/pid")"
+	gone_or_zombie "$(cat "$D/pid")"
+	prints 'pending|0|0' job "$id" "status || '|' || crashes || '|' || attempt"
+	prints 1/interrupted runs "$id"
+	prints "interrupted: $(uname -n) pid $WORKER_PID, ended with status 143" job "$id" error_message
 }
 
 @test "a job is cancelled before it starts, and while it runs" {

@@ -75,6 +75,17 @@ load queue
 	is 'worker lost: host1 pid 1001, the process is gone' 'SELECT error_message FROM jobctl.jobs'
 }
 
+@test "a worker that ended by its own decision has interrupted its jobs; no crash is counted" {
+	jobs 2
+	sql 'UPDATE jobctl.jobs SET crashes = 2'
+	sql 'SELECT t.worker(1), t.claim(1, 1), t.worker(2), t.claim(2, 2), t.expire(2)'
+	is '1|pending,2|failed' "SELECT string_agg(t.n(r.id) || '|' || r.status, ',' ORDER BY r.id)
+		FROM jobctl.reap(ARRAY[t.w(1)], 'told to', started => ARRAY[t.j(1)], crashed => false) r"
+	is '2|0|interrupted: host1 pid 1001, told to' \
+		"SELECT crashes, attempt, error_message FROM jobctl.jobs"
+	is interrupted "SELECT outcome FROM jobctl.job_run WHERE job_id = t.j(1)"
+}
+
 @test "reaping tells idle workers of the queue" {
 	jobs 1
 	sql 'SELECT t.worker(1), t.worker(2), t.claim(1, 1), jobctl.worker_idle(t.w(2)), t.expire(1)'

@@ -1,22 +1,23 @@
--- drop: FUNCTION jobctl.lose_worker(jobctl.jobs, jobctl.workers, text, boolean, boolean)
+-- drop: FUNCTION jobctl.lose_worker(jobctl.jobs, jobctl.workers, text, boolean, boolean, boolean)
 --
 -- The part of reap() for one running job, which the caller has locked: returns
 -- what becomes of it, and with dry_run only that.  A job that was claimed and not
--- started cannot be what killed the worker.
+-- started cannot be what killed the worker; nor is any if the worker did not crash.
 CREATE OR REPLACE FUNCTION jobctl.lose_worker(job jobctl.jobs, w jobctl.workers, reason text, dry_run boolean,
-                                              started boolean) RETURNS text
+                                              started boolean, crashed boolean) RETURNS text
 LANGUAGE plpgsql AS $$
 DECLARE
     becomes text := CASE WHEN job.cancel_requested_at IS NOT NULL THEN 'cancelled'
-                         WHEN started AND job.crashes >= 2 THEN 'failed' ELSE 'pending' END;
+                         WHEN started AND crashed AND job.crashes >= 2 THEN 'failed' ELSE 'pending' END;
+    outcome text := CASE WHEN crashed THEN 'worker_lost' ELSE 'interrupted' END;
 BEGIN
     IF dry_run THEN
         RETURN becomes;
     END IF;
     PERFORM jobctl.note_events('reap', ARRAY[job.id], reason);
-    UPDATE jobctl.jobs j SET crashes = j.crashes + 1 WHERE j.id = job.id AND started;
+    UPDATE jobctl.jobs j SET crashes = j.crashes + 1 WHERE j.id = job.id AND started AND crashed;
     IF becomes <> 'pending' THEN
-        PERFORM jobctl.end_jobs(ARRAY[job.id], becomes, 'worker_lost',
+        PERFORM jobctl.end_jobs(ARRAY[job.id], becomes, outcome,
             CASE becomes WHEN 'failed' THEN 'killed 3 workers; the last: ' || reason ELSE reason END);
         RETURN becomes;
     END IF;
@@ -24,7 +25,7 @@ BEGIN
         INSERT INTO jobctl.job_attempts (job_id, token, ended_at, started_at, attempt, worker_pid,
                                          worker_host, worker_id, outcome, project_id, error_message)
         VALUES (job.id, job.token, now(), job.started_at, job.attempt, w.pid, w.host, w.worker_id,
-                'worker_lost', job.project_id, reason);
+                outcome, job.project_id, reason);
     END IF;
     UPDATE jobctl.jobs j
     SET status = 'pending', token = NULL, worker_id = NULL, started_at = NULL, attempt = j.attempt - 1,
@@ -35,4 +36,4 @@ BEGIN
     RETURN becomes;
 END
 $$;
-REVOKE ALL ON FUNCTION jobctl.lose_worker(jobctl.jobs, jobctl.workers, text, boolean, boolean) FROM PUBLIC;
+REVOKE ALL ON FUNCTION jobctl.lose_worker(jobctl.jobs, jobctl.workers, text, boolean, boolean, boolean) FROM PUBLIC;
