@@ -13,7 +13,10 @@
 #include "sdnotify.h"
 #include "worker.h"
 
-enum { BACKOFF_MIN_MS = 100, BACKOFF_MAX_MS = 10000 };
+enum {
+	BACKOFF_MIN_MS = 100, BACKOFF_MAX_MS = 10000,
+	KEEPALIVE_MS = 60000,	/* the server looks for us as often as for this lease, at least */
+};
 
 int64_t
 db_jitter(int64_t ms)
@@ -154,6 +157,27 @@ listening(void *ctx, const PGresult *res, const struct err *e)
 }
 
 /*
+ * Have the server notice by itself when we are gone without a word.  It may have half a
+ * transaction of ours, with locks that we need when we are back; by its own settings it
+ * waits for the rest of it for hours.
+ */
+static void
+ask_for_keepalives(struct worker *w)
+{
+	static const char sql[] =
+		"SELECT set_config('tcp_keepalives_idle', $1, false),"
+		" set_config('tcp_keepalives_interval', $2, false),"
+		" set_config('tcp_keepalives_count', '3', false),"
+		" set_config('tcp_user_timeout', $3, false)";
+	int64_t ms = earliest(w->cfg.lease_ms, KEEPALIVE_MS);
+	AUTOFREE char *idle = xasprintf("%" PRId64 "s", (ms / 4 + 999) / 1000);
+	AUTOFREE char *interval = xasprintf("%" PRId64 "s", (ms / 12 + 999) / 1000);
+	AUTOFREE char *user = xasprintf("%" PRId64 "ms", ms / 2);
+
+	pipe_join(&w->pipe, sql, PG_ARGS(pg_text(idle), pg_text(interval), pg_text(user)));
+}
+
+/*
  * A pooler makes up the process that we are told of when we connect.  LISTEN would stay
  * behind on a session that others use, and what it brings would go to them.
  */
@@ -168,11 +192,13 @@ checked(void *ctx, const PGresult *res, const struct err *e)
 		return;
 	}
 	w->pooled = pg_get_i64(res, 0, 1) != PQbackendPID(w->pipe.db.conn);
-	if (!w->pooled)
+	if (!w->pooled) {
+		ask_for_keepalives(w);
 		pipe_call(&w->pipe, db_deadline(w), listen, PG_NOARGS, listening, w);
-	else if (!w->ever_registered)
+	} else if (!w->ever_registered) {
 		log_line(LOG_LEVEL_INFO, "connected through a pooler: new jobs and cancellations "
 			 "are found by polling", NULL);
+	}
 }
 
 static void

@@ -3,6 +3,7 @@
  *
  *	LOSE=before:TEXT	what holds TEXT is not sent
  *	LOSE=after:TEXT		it is sent and answered, and the answer is lost
+ *	LOSE=hold:TEXT		not sent, nor what follows, and nobody is told
  *	LOSE=before:#N		the N-th call is not sent
  *	LOSE=after:#N		it is sent and answered, and the answer is lost
  *
@@ -35,6 +36,7 @@ static struct sent {
 	long owed;		/* answers that this connection still owes */
 } sent;
 static int losing = -1;		/* the descriptor whose answer is to be lost */
+static int held = -1;		/* the descriptor that seems to send */
 static bool done;
 
 static const char *
@@ -132,13 +134,19 @@ ssize_t
 send(int fd, const void *buf, size_t n, int flags)
 {
 	ssize_t (*real)(int, const void *, size_t, int), got = 0;
-	const char *before = wanted("before"), *after = wanted("after");
+	const char *before = wanted("before"), *after = wanted("after"), *hold = wanted("hold");
 	struct sent next = sent;
 	size_t part;
 
 	*(void **)&real = dlsym(RTLD_NEXT, "send");
-	if (fd == losing)		/* whatever comes now is lost as well */
+	if (fd == losing || fd == held)	/* whatever comes now is lost as well */
 		return (ssize_t)n;
+	if (has(hold, buf, n)) {
+		part = (size_t)((const char *)memmem(buf, n, hold, strlen(hold)) - (const char *)buf);
+		fire();
+		held = fd;
+		return real(fd, buf, part, flags) < 0 ? -1 : (ssize_t)n;
+	}
 	part = has(before, buf, n) ? 0
 	       : let_through(&next, buf, n, number(before), number(after));
 	if (part)
@@ -158,6 +166,18 @@ send(int fd, const void *buf, size_t n, int flags)
 	shutdown(fd, SHUT_RDWR);
 	errno = EPIPE;
 	return -1;
+}
+
+/* A descriptor that was held may be another connection's now. */
+int
+connect(int fd, const struct sockaddr *to, socklen_t n)
+{
+	int (*real)(int, const struct sockaddr *, socklen_t);
+
+	*(void **)&real = dlsym(RTLD_NEXT, "connect");
+	if (fd == held)
+		held = -1;
+	return real(fd, to, n);
 }
 
 ssize_t

@@ -1,0 +1,62 @@
+# shellcheck shell=bash
+# server.bash - servers of a test file's own, which it may break, on top of helper.bash
+#
+# They live in $TOP, each under a NAME: data in $TOP/NAME, socket in $TOP/run-NAME.
+
+server_top() {	# in setup_file
+	TOP=$(mktemp -d "${TMPDIR:-/tmp}/servers.XXXXXX")
+	export TOP
+	chmod 777 "$TOP"	# the server's user makes its directories
+}
+
+# SERVER_NET=PID: in the network of that process.
+as_server() {	# COMMAND...
+	local as=()
+
+	[ "$(id -u)" != 0 ] || as=(setpriv --reuid=postgres --regid=postgres --clear-groups)
+	(cd "$TOP" && ${SERVER_NET:+nsenter -t "$SERVER_NET" -n} "${as[@]}" "$@")
+}
+
+control() {	# NAME PG_CTL-ARG...
+	local name=$1
+
+	shift
+	as_server pg_ctl -s -w -t 60 -D "$TOP/$name" -l "$TOP/log.$name" "$@" 3>&- >>"$TOP/pg_ctl.log" 2>&1
+}
+
+# A server's files; it has yet to be started.
+init_server() {	# NAME [SETTING...]
+	local name=$1
+
+	shift
+	as_server mkdir "$TOP/run-$name"
+	as_server initdb -D "$TOP/$name" -U jobctl -A trust -E UTF8 --locale=C.UTF-8 --no-sync \
+		--no-instructions >"$TOP/initdb.log"
+	as_server tee -a "$TOP/$name/postgresql.conf" >/dev/null <<-END
+		listen_addresses = ''
+		unix_socket_directories = '$TOP/run-$name'
+		fsync = off
+		shared_buffers = 16MB
+		max_connections = 30
+		$(printf '%s\n' "$@")
+	END
+}
+
+fill_server() {	# NAME: with a database called jobctl
+	PGHOST=$TOP/run-$1 psql -Xq -d postgres -c 'CREATE DATABASE jobctl'
+	jobctl-migrate -Q -d "host=$TOP/run-$1 port=$PGPORT user=jobctl dbname=jobctl" up
+}
+
+use_server() {	# NAME
+	export PGHOST=$TOP/run-$1 PGUSER=jobctl PGDATABASE=jobctl
+	export JOBCTL_DATABASE="host=$PGHOST port=$PGPORT user=jobctl dbname=jobctl"
+}
+
+stop_servers() {	# in teardown_file
+	local pid
+
+	for pid in "$TOP"/*/postmaster.pid; do
+		[ ! -e "$pid" ] || control "$(basename "${pid%/*}")" stop -m immediate
+	done
+	rm -rf "$TOP"
+}
