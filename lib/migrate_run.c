@@ -38,6 +38,7 @@ static int
 await(struct mig_run *m, struct err *e)
 {
 	PGconn *c = m->db->conn;
+	bool readable = false;
 
 	for (;;) {
 		int unsent = PQflush(c);
@@ -47,7 +48,7 @@ await(struct mig_run *m, struct err *e)
 		};
 		int n;
 
-		if (unsent < 0)
+		if (unsent < 0 || pg_consume(c, readable))
 			return pg_error(c, NULL, e);
 		if (!unsent && !PQisBusy(c))
 			return 0;
@@ -58,8 +59,7 @@ await(struct mig_run *m, struct err *e)
 			return err_sys(e, ERR_OS, "poll");
 		if (n > 0 && p[1].revents)
 			stop(m);
-		if (n > 0 && (p[0].revents & ~POLLOUT) && !PQconsumeInput(c))
-			return pg_error(c, NULL, e);
+		readable = n > 0 && (p[0].revents & ~POLLOUT);
 		if (now_ms() >= m->watch_at)
 			mig_watch(m);
 	}

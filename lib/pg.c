@@ -7,6 +7,7 @@
 #include "pg.h"
 
 #include <errno.h>
+#include <openssl/ssl.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -96,19 +97,37 @@ silent(struct err *e)
 	return err_set(e, ERR_UNAVAILABLE, "the database has stopped answering");
 }
 
+static bool
+in_tls(PGconn *conn)
+{
+	const SSL *tls = PQsslStruct(conn, "OpenSSL");
+
+	return tls && SSL_pending(tls) > 0;
+}
+
+int
+pg_consume(PGconn *conn, bool readable)
+{
+	for (; readable || in_tls(conn); readable = false)
+		if (!PQconsumeInput(conn))
+			return -1;
+	return 0;
+}
+
 /* Send what is unsent; with read set, go on until a result can be had without blocking. */
 static int
 await(struct pg *db, bool read, struct err *e)
 {
 	int64_t deadline = db->call_ms ? deadline_in(db->call_ms) : NEVER;
 	PGconn *c = db->conn;
+	bool readable = false;
 
 	for (;;) {
 		int unsent = PQflush(c);
 		struct pollfd p = { .fd = PQsocket(c), .events = POLLIN };
 		int n;
 
-		if (unsent < 0)
+		if (unsent < 0 || pg_consume(c, readable))
 			return pg_error(c, NULL, e);
 		if (!unsent && (!read || !PQisBusy(c)))
 			return 0;
@@ -119,8 +138,7 @@ await(struct pg *db, bool read, struct err *e)
 		n = poll(&p, 1, poll_timeout(deadline));
 		if (n < 0 && errno != EINTR)
 			return err_sys(e, ERR_OS, "poll");
-		if (n > 0 && (p.revents & ~POLLOUT) && !PQconsumeInput(c))
-			return pg_error(c, NULL, e);
+		readable = n > 0 && (p.revents & ~POLLOUT);
 	}
 }
 
@@ -363,7 +381,7 @@ pg_wait(struct pg *db, int64_t deadline, struct err *e)
 		if (n < 0 && errno != EINTR)
 			return err_sys(e, ERR_OS, "poll");
 		if (n > 0) {
-			if (!PQconsumeInput(db->conn))
+			if (pg_consume(db->conn, true))
 				return pg_error(db->conn, NULL, e);
 			return 1;
 		}

@@ -161,6 +161,13 @@ void pg_copy_field(struct str *s, const char *p, size_t n);
  */
 int pg_wait(struct pg *db, int64_t deadline, struct err *e) MUSTCHECK;
 
+/*
+ * Instead of PQconsumeInput(), before PQisBusy() is asked and poll() waits; readable:
+ * poll() said so.  What TLS has decrypted and libpq has had no room for is in no socket:
+ * poll() would wait for what has come already.
+ */
+int pg_consume(PGconn *conn, bool readable) MUSTCHECK;
+
 /* The error of a result (or, with res NULL, of the connection), with its kind. */
 int pg_error(PGconn *conn, const PGresult *res, struct err *e);
 /* SQLSTATE to kind; JC0nn, raised by our own functions, is exit status nn. */

@@ -160,7 +160,7 @@ pipe_run(struct pipe *p, bool readable)
 {
 	if (!p->db.conn)
 		return;
-	if (PQflush(p->db.conn) < 0 || (readable && !PQconsumeInput(p->db.conn))) {
+	if (PQflush(p->db.conn) < 0 || pg_consume(p->db.conn, readable)) {
 		lost(p);
 		return;
 	}

@@ -42,6 +42,21 @@ init_server() {	# NAME [SETTING...]
 	END
 }
 
+# Settings for init_server, and PGPORT: TCP on this host, over TLS only.  TLS is how a
+# client says that it wants the server whose certificate this is, called db.test.
+tls_settings() {
+	[ -e "$TOP/cert" ] || as_server openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 \
+		-nodes -days 2 -subj /CN=db.test -addext subjectAltName=DNS:db.test \
+		-keyout "$TOP/key" -out "$TOP/cert" 2>"$TOP/openssl.log"
+	printf '%s\n' "listen_addresses = '127.0.0.1'" "port = $1" 'ssl = on' \
+		"ssl_cert_file = '$TOP/cert'" "ssl_key_file = '$TOP/key'"
+}
+
+# A port of this host that nobody has.
+free_port() {
+	perl -MIO::Socket::INET -e 'print IO::Socket::INET->new(LocalAddr => "127.0.0.1", Listen => 1)->sockport'
+}
+
 fill_server() {	# NAME: with a database called jobctl
 	PGHOST=$TOP/run-$1 psql -Xq -d postgres -c 'CREATE DATABASE jobctl'
 	jobctl-migrate -Q -d "host=$TOP/run-$1 port=$PGPORT user=jobctl dbname=jobctl" up
