@@ -15,3 +15,107 @@ losing() {	# WHEN:TEXT|WHEN:#N COMMAND...
 	shift
 	LD_PRELOAD=$LOSE_SO LOSE=$lose ASAN_OPTIONS="${ASAN_OPTIONS:-}:verify_asan_link_order=0" "$@"
 }
+
+# Run CASE for every call, WHEN it is lost, some at a time, until one run makes no
+# such call; there must be so many at least.  CASE gets a name for its queue and
+# files; what it says is shown if it fails.
+every_call() {	# WHEN CASE AT-LEAST
+	local when=$1 case=$2 n=1 i pids bad=
+
+	while [ "$n" = 1 ] || [ -e "$D/fired.$case.$when$((n - 1))" ]; do
+		pids=()
+		for ((i = n; i < n + 4; i++)); do
+			"$case" "$case.$when$i" "$when:#$i" >"$D/out.$i" 2>&1 3>&- &
+			pids+=("$!")
+		done
+		for ((i = n; i < n + 4; i++)); do
+			wait "${pids[i - n]}" || bad+=" $i"
+		done
+		[ -z "$bad" ] || break
+		n=$i
+	done
+	for i in $bad; do
+		echo "$case, $when call $i:"
+		cat "$D/out.$i"
+	done
+	[ -z "$bad" ]
+	n=$(find "$D" -name "fired.$case.$when*" | wc -l)
+	[ "$n" -ge "$3" ]
+}
+
+# Jobs of every fate, into a queue: each script's first word is the name under which
+# the ledger and the database have to agree.
+submit_all() {	# QUEUE
+	psql -XAtq -v ON_ERROR_STOP=1 -v q="$1" -v d="$D" <<-'END'
+		SELECT count(jobctl.submit('k', jsonb_build_object('name', name, 'sh',
+			format('echo %s $JOBCTL_ATTEMPT >>%s/ledger.%s; ', name, :'d', :'q') || sh),
+			:'q', max_attempts => tries, backoff => 'constant:1ms', timeout => timeout))
+		FROM (VALUES
+			('writes', 1, NULL::interval, 'echo out; echo err >&2'),
+			('much', 1, NULL, 'head -c 100000 /dev/zero'),
+			('says', 1, NULL, 'echo "{\"progress\":[3,4],\"message\":\"m\",\"stats\":{\"s\":1},\"result\":[5]}" >&3'),
+			('resumes', 2, NULL, '[ -z "$JOBCTL_CHECKPOINT" ] || exit 0; echo "{\"checkpoint\":[1]}" >&3; exit 1'),
+			('fails', 2, NULL, 'exit 3'),
+			('refuses', 5, NULL, 'exit 65'),
+			('waits', 1, NULL, '[ -e ' || :'d' || '/waited.' || :'q' || ' ] || { touch ' || :'d' || '/waited.' || :'q' || '; exit 75; }'),
+			('cancelled', 3, NULL, 'env -u LD_PRELOAD psql -Xqo /dev/null -c "SELECT jobctl.cancel(''{$JOBCTL_JOB_ID}'')"; exec sleep 1000'),
+			('late', 1, '100 ms', 'exec sleep 1000'),
+			('killed', 1, NULL, 'kill -KILL $$')
+		) AS v(name, tries, timeout, sh);
+		SELECT jobctl.submit('k', jsonb_build_object('name', 'after', 'sh',
+			format('echo after $JOBCTL_ATTEMPT >>%s/ledger.%s', :'d', :'q')), :'q',
+			after => ARRAY(SELECT id FROM jobctl.job WHERE queue = :'q'));
+	END
+}
+
+# Ended, how, at which attempt, after which runs, with how much output, saying what.
+fates() {	# QUEUE
+	sql "SELECT args->>'name', status, outcome, attempt,
+		(SELECT string_agg(r.attempt || '/' || r.outcome, ' ' ORDER BY r.ended_at) FROM jobctl.job_run r WHERE r.job_id = j.id),
+		(SELECT coalesce(sum(length(o.data)), 0) FROM jobctl.job_output o WHERE o.job_id = j.id),
+		concat_ws(' ', progress_done, progress_total, message, stats, result)
+		FROM jobctl.job j WHERE queue = '$1' ORDER BY args->>'name'"
+}
+
+right_fates() {
+	cat <<-'END'
+		after|completed|ok|1|1/ok|0|
+		cancelled|cancelled|cancelled|1|1/cancelled|0|
+		fails|failed|exit|2|1/exit 2/exit|0|
+		killed|failed|signal|1|1/signal|0|
+		late|failed|timeout|1|1/timeout|0|
+		much|completed|ok|1|1/ok|100000|
+		refuses|failed|permanent|1|1/permanent|0|
+		resumes|completed|ok|2|1/exit 2/ok|0|
+		says|completed|ok|1|1/ok|0|3 4 m {"s": 1} [5]
+		waits|completed|ok|1|1/tempfail 1/ok|0|
+		writes|completed|ok|1|1/ok|8|
+	END
+}
+
+right_ledger() {
+	printf '%s\n' 'after 1' 'cancelled 1' 'fails 1' 'fails 2' 'killed 1' 'late 1' 'much 1' \
+		'refuses 1' 'resumes 1' 'resumes 2' 'says 1' 'waits 1' 'waits 1' 'writes 1'
+}
+
+# A worker that could not begin has done nothing, and says 69: whoever started it does so again.
+work() {	# NAME LOSE ARG...
+	local name=$1 lose=$2 status=0
+
+	shift 2
+	LOSE_FIRED=$D/fired.$name losing "$lose" timeout 60 jobctl-worker -q "$name" "$@" -- sh -c '{sh}' || status=$?
+	if [ "$status" = 69 ]; then
+		[ ! -e "$D/ledger.$name" ] || return 1
+		status=0
+		jobctl-worker -q "$name" "$@" -- sh -c '{sh}' || status=$?
+	fi
+	[ "$status" = 0 ] || { echo "exit status $status"; return 1; }
+}
+
+to_the_end() {	# NAME LOSE
+	submit_all "$1" || return 1
+	# what is tried again in a millisecond may not be ready when the rest is done
+	work "$1" "$2" -j 3 --grace 100ms --idle-exit 300ms || return 1
+	diff <(right_ledger) <(sort "$D/ledger.$1") || return 1
+	diff <(right_fates) <(fates "$1")
+}

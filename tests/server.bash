@@ -14,7 +14,7 @@ as_server() {	# COMMAND...
 	local as=()
 
 	[ "$(id -u)" != 0 ] || as=(setpriv --reuid=postgres --regid=postgres --clear-groups)
-	(cd "$TOP" && ${SERVER_NET:+nsenter -t "$SERVER_NET" -n} "${as[@]}" "$@")
+	(cd "$TOP" && HOME=$TOP ${SERVER_NET:+nsenter -t "$SERVER_NET" -n} "${as[@]}" "$@")
 }
 
 control() {	# NAME PG_CTL-ARG...
@@ -42,9 +42,8 @@ init_server() {	# NAME [SETTING...]
 	END
 }
 
-# Settings for init_server, and PGPORT: TCP on this host, over TLS only.  TLS is how a
-# client says that it wants the server whose certificate this is, called db.test.
-tls_settings() {
+# Settings for init_server: TCP on this host, and TLS with a certificate for db.test.
+tls_settings() {	# PORT
 	[ -e "$TOP/cert" ] || as_server openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 \
 		-nodes -days 2 -subj /CN=db.test -addext subjectAltName=DNS:db.test \
 		-keyout "$TOP/key" -out "$TOP/cert" 2>"$TOP/openssl.log"
@@ -52,26 +51,38 @@ tls_settings() {
 		"ssl_cert_file = '$TOP/cert'" "ssl_key_file = '$TOP/key'"
 }
 
+tls_conninfo() {	# PORT...
+	local port hosts='' addresses='' ports=''
+
+	for port; do
+		hosts+=,db.test addresses+=,127.0.0.1 ports+=,$port
+	done
+	echo "host=${hosts#,} hostaddr=${addresses#,} port=${ports#,} sslmode=verify-full sslrootcert=$TOP/cert user=jobctl dbname=jobctl"
+}
+
 # A port of this host that nobody has.
 free_port() {
 	perl -MIO::Socket::INET -e 'print IO::Socket::INET->new(LocalAddr => "127.0.0.1", Listen => 1)->sockport'
 }
 
-fill_server() {	# NAME: with a database called jobctl
-	PGHOST=$TOP/run-$1 psql -Xq -d postgres -c 'CREATE DATABASE jobctl'
-	jobctl-migrate -Q -d "host=$TOP/run-$1 port=$PGPORT user=jobctl dbname=jobctl" up
-}
-
-use_server() {	# NAME
-	export PGHOST=$TOP/run-$1 PGUSER=jobctl PGDATABASE=jobctl
+use_server() {	# NAME, that runs: over its socket
+	PGPORT=$(sed -n 4p "$TOP/$1/postmaster.pid")
+	export PGHOST=$TOP/run-$1 PGPORT PGUSER=jobctl PGDATABASE=jobctl
 	export JOBCTL_DATABASE="host=$PGHOST port=$PGPORT user=jobctl dbname=jobctl"
 }
 
-stop_servers() {	# in teardown_file
+fill_server() {	# NAME: with a database called jobctl
+	(
+		use_server "$1"
+		psql -Xq -d postgres -c 'CREATE DATABASE jobctl'
+		jobctl-migrate -Q up
+	)
+}
+
+stop_servers() {	# in teardown_file, before rm -rf "$TOP"
 	local pid
 
 	for pid in "$TOP"/*/postmaster.pid; do
 		[ ! -e "$pid" ] || control "$(basename "${pid%/*}")" stop -m immediate
 	done
-	rm -rf "$TOP"
 }

@@ -7,21 +7,19 @@
 
 bats_require_minimum_version 1.5.0
 load ../helper
+load ../server
 load ../worker
 
 setup_file() {
 	new_database
-	TOP=$(mktemp -d "${TMPDIR:-/tmp}/away.XXXXXX")
-	export TOP
-	chmod 777 "$TOP"	# the server's user makes its directories
+	server_top
+	PORT_A=$(free_port)
+	PORT_B=$(free_port)
+	export PORT_A PORT_B
 }
 
 teardown_file() {
-	local d
-
-	for d in a b; do
-		[ ! -e "$TOP/$d/postmaster.pid" ] || control "$d" stop -m immediate
-	done
+	stop_servers
 	! mountpoint -q "$TOP/small" || umount "$TOP/small"
 	rm -rf "$TOP"
 }
@@ -31,42 +29,15 @@ teardown() {
 	stop_all
 }
 
-as_server() {
-	local as=()
-
-	[ "$(id -u)" != 0 ] || as=(setpriv --reuid=postgres --regid=postgres --clear-groups)
-	(cd "$TOP" && "${as[@]}" "$@")
-}
-
-control() {	# a|b PG_CTL-ARG...
-	local which=$1
-
-	shift
-	as_server pg_ctl -s -w -t 60 -D "$TOP/$which" -l "$TOP/log.$which" "$@" 3>&- >>"$TOP/pg_ctl.log" 2>&1
-}
-
 # A server of this file's own, which may be broken: a, whose standby is b.
 make_server() {
-	[ ! -e "$TOP/a" ] || return 0
-	as_server mkdir "$TOP/run-a" "$TOP/run-b"
-	as_server initdb -D "$TOP/a" -U jobctl -A trust -E UTF8 --locale=C.UTF-8 --no-sync \
-		--no-instructions >"$TOP/initdb.log"
-	as_server tee -a "$TOP/a/postgresql.conf" >/dev/null <<-END
-		listen_addresses = ''
-		unix_socket_directories = '$TOP/run-a'
-		fsync = off
-		shared_buffers = 16MB
-		max_connections = 30
-		wal_receiver_status_interval = 1
-	END
-	control a start
-	PGHOST=$TOP/run-a psql -Xq -d postgres -c 'CREATE DATABASE jobctl'
-	jobctl-migrate -Q -d "host=$TOP/run-a port=5432 user=jobctl dbname=jobctl" up
-}
+	local settings
 
-use_server() {	# HOST
-	export PGHOST=$1 PGPORT=5432 PGUSER=jobctl PGDATABASE=jobctl
-	export JOBCTL_DATABASE="host=$PGHOST port=5432 user=jobctl dbname=jobctl"
+	[ ! -e "$TOP/a" ] || return 0
+	mapfile -t settings < <(tls_settings "$PORT_A")
+	init_server a "${settings[@]}" 'wal_receiver_status_interval = 1'
+	control a start
+	fill_server a
 }
 
 backend() {	# the server's process for the worker
@@ -177,7 +148,7 @@ all_once() {	# N
 @test "a server that crashes and recovers" {
 	local id
 	make_server
-	use_server "$TOP/run-a"
+	use_server a
 	id=$(submit_patient)
 	submit_many 200
 	start_sh_worker -j 3
@@ -193,7 +164,7 @@ all_once() {	# N
 @test "one of the server's processes is killed, and all connections with it" {
 	local id
 	make_server
-	use_server "$TOP/run-a"
+	use_server a
 	id=$(submit_patient)
 	submit_many 200
 	start_sh_worker -j 3
@@ -211,11 +182,11 @@ all_once() {	# N
 	mkdir "$TOP/small"
 	mount -t tmpfs -o size=40m,mode=700,uid="$(id -u postgres)" none "$TOP/small" ||
 		skip "no file system can be mounted"
-	use_server "$TOP/run-a"
+	use_server a
 	psql -Xq -d postgres -c "CREATE TABLESPACE small LOCATION '$TOP/small'" \
 		-c 'CREATE DATABASE small TEMPLATE jobctl TABLESPACE small'
 	PGDATABASE=small
-	JOBCTL_DATABASE="host=$PGHOST port=5432 user=jobctl dbname=small"
+	JOBCTL_DATABASE="host=$PGHOST port=$PGPORT user=jobctl dbname=small"
 	id=$(submit_patient)
 	sql "SELECT count(jobctl.submit('sh', jsonb_build_object('sh',
 		format('echo %s >>$D/ledger; exec head -c 20000 /dev/urandom', n)), '$Q')) FROM generate_series(1, 300) n"
@@ -231,17 +202,22 @@ all_once() {	# N
 	psql -Xq -d postgres -c 'DROP DATABASE small WITH (FORCE)' -c 'DROP TABLESPACE small'
 }
 
+# All of it over TCP and TLS: workers, and the standby.
 @test "failover to a promoted standby: nothing is lost, nothing runs twice" {
 	local id
 	make_server
-	use_server "$TOP/run-a"
-	as_server pg_basebackup -h "$TOP/run-a" -U jobctl -D "$TOP/b" -R -c fast --no-sync
-	as_server tee -a "$TOP/b/postgresql.conf" >/dev/null <<<"unix_socket_directories = '$TOP/run-b'"
+	use_server a
+	as_server pg_basebackup -d "$(tls_conninfo "$PORT_A")" -D "$TOP/b" -R -c fast --no-sync
+	as_server mkdir "$TOP/run-b"
+	as_server tee -a "$TOP/b/postgresql.conf" >/dev/null <<-END
+		unix_socket_directories = '$TOP/run-b'
+		port = $PORT_B
+	END
 	control b start
 	sql "ALTER SYSTEM SET synchronous_standby_names = '*'"
 	sql 'SELECT pg_reload_conf()'
-	eventually 20 prints sync sql 'SELECT sync_state FROM pg_stat_replication'
-	JOBCTL_DATABASE="host=$TOP/run-b,$TOP/run-a port=5432 user=jobctl dbname=jobctl target_session_attrs=read-write"
+	eventually 20 prints 'sync TLSv1.3' sql "SELECT sync_state || ' ' || version FROM pg_stat_replication JOIN pg_stat_ssl USING (pid)"
+	JOBCTL_DATABASE="$(tls_conninfo "$PORT_B" "$PORT_A") target_session_attrs=read-write"
 	id=$(submit_patient)
 	submit_many 300
 	start_sh_worker -j 3
@@ -249,7 +225,7 @@ all_once() {	# N
 	control a stop -m immediate
 	eventually 10 says 'no database'
 	control b promote
-	use_server "$TOP/run-b"
+	use_server b
 	eventually 20 says 'the database is back'
 	all_once 300
 	ran_once "$id"

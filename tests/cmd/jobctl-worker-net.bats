@@ -73,6 +73,7 @@ teardown_file() {
 	local pid
 
 	stop_servers
+	rm -rf "$TOP"
 	for pid in ${NETS:-}; do
 		kill -TERM "$pid"
 		wait "$pid" || true

@@ -10,13 +10,15 @@
  * Once per process: the next connection works.  TEXT is as the wire has it.  Calls
  * are counted over the process, also those that travel together: what is in front
  * of the N-th reaches the server, what is behind it does not.  LOSE_FIRED names a
- * file that is made when it happens.
+ * file that is made when it happens.  With TLS it is the same, between libpq and
+ * OpenSSL.
  */
 #include "base.h"
 
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <openssl/ssl.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,6 +38,7 @@ static struct sent {
 	long owed;		/* answers that this connection still owes */
 } sent;
 static int losing = -1;		/* the descriptor whose answer is to be lost */
+static int tls_fd = -1;		/* the descriptor that TLS uses, one at a time */
 static int held = -1;		/* the descriptor that seems to send */
 static bool done;
 
@@ -130,27 +133,55 @@ has(const char *text, const void *buf, size_t n)
 	return text && *text != '#' && memmem(buf, n, text, strlen(text));
 }
 
-ssize_t
-send(int fd, const void *buf, size_t n, int flags)
+/* How a connection really sends and receives: the socket, or TLS upon it. */
+struct way {
+	int fd;
+	SSL *tls;
+	int flags;
+};
+
+static ssize_t
+put(const struct way *w, const void *buf, size_t n)
 {
-	ssize_t (*real)(int, const void *, size_t, int), got = 0;
+	ssize_t (*plain)(int, const void *, size_t, int);
+	int (*over_tls)(SSL *, const void *, int);
+
+	*(void **)&plain = dlsym(RTLD_NEXT, "send");
+	*(void **)&over_tls = dlsym(RTLD_NEXT, "SSL_write");
+	return w->tls ? over_tls(w->tls, buf, (int)n) : plain(w->fd, buf, n, w->flags);
+}
+
+static ssize_t
+get(const struct way *w, void *buf, size_t n)
+{
+	ssize_t (*plain)(int, void *, size_t, int);
+	int (*over_tls)(SSL *, void *, int);
+
+	*(void **)&plain = dlsym(RTLD_NEXT, "recv");
+	*(void **)&over_tls = dlsym(RTLD_NEXT, "SSL_read");
+	return w->tls ? over_tls(w->tls, buf, (int)n) : plain(w->fd, buf, n, w->flags);
+}
+
+static ssize_t
+send_by(const struct way *w, const void *buf, size_t n)
+{
 	const char *before = wanted("before"), *after = wanted("after"), *hold = wanted("hold");
 	struct sent next = sent;
+	ssize_t got = 0;
 	size_t part;
 
-	*(void **)&real = dlsym(RTLD_NEXT, "send");
-	if (fd == losing || fd == held)	/* whatever comes now is lost as well */
+	if (w->fd == losing || w->fd == held)	/* whatever comes now is lost as well */
 		return (ssize_t)n;
 	if (has(hold, buf, n)) {
 		part = (size_t)((const char *)memmem(buf, n, hold, strlen(hold)) - (const char *)buf);
 		fire();
-		held = fd;
-		return real(fd, buf, part, flags) < 0 ? -1 : (ssize_t)n;
+		held = w->fd;
+		return put(w, buf, part) < 0 ? -1 : (ssize_t)n;
 	}
 	part = has(before, buf, n) ? 0
 	       : let_through(&next, buf, n, number(before), number(after));
 	if (part)
-		got = real(fd, buf, part, flags);
+		got = put(w, buf, part);
 	if (part && got < (ssize_t)part) {	/* the rest will be tried again */
 		(void)let_through(&sent, buf, got > 0 ? (size_t)got : 0, 0, 0);
 		return got;
@@ -158,17 +189,44 @@ send(int fd, const void *buf, size_t n, int flags)
 	sent = next;
 	if (has(after, buf, n) || (number(after) && sent.calls == number(after))) {
 		fire();
-		losing = fd;
+		losing = w->fd;
 	}
-	if (part == n || losing == fd)
+	if (part == n || losing == w->fd)
 		return (ssize_t)n;
 	fire();
-	shutdown(fd, SHUT_RDWR);
+	shutdown(w->fd, SHUT_RDWR);
 	errno = EPIPE;
 	return -1;
 }
 
-/* A descriptor that was held may be another connection's now. */
+static ssize_t
+recv_by(const struct way *w, void *buf, size_t n)
+{
+	ssize_t got;
+
+	while (w->fd == losing) {
+		const struct way all = { .fd = w->fd, .tls = w->tls };
+		struct pollfd p = { .fd = w->fd, .events = POLLIN };
+		unsigned char answer[65536];
+
+		errno = 0;
+		got = sent.owed > 0 ? get(&all, answer, sizeof answer) : 0;
+		if (got > 0)
+			note_answers(answer, got);
+		if (got > 0 || (got < 0 && errno == EAGAIN && poll(&p, 1, 10000) > 0))
+			continue;
+		losing = -1;
+		shutdown(w->fd, SHUT_RDWR);
+		errno = ECONNRESET;
+		return -1;
+	}
+	got = get(w, buf, n);
+	if (!(w->flags & MSG_PEEK))
+		note_answers(buf, got);
+	return got;
+}
+
+/* A descriptor that was held, or had TLS, may be another connection's now. */
 int
 connect(int fd, const struct sockaddr *to, socklen_t n)
 {
@@ -177,32 +235,38 @@ connect(int fd, const struct sockaddr *to, socklen_t n)
 	*(void **)&real = dlsym(RTLD_NEXT, "connect");
 	if (fd == held)
 		held = -1;
+	if (fd == tls_fd)
+		tls_fd = -1;
 	return real(fd, to, n);
+}
+
+ssize_t
+send(int fd, const void *buf, size_t n, int flags)
+{
+	static const unsigned char ask_for_tls[] = { 0, 0, 0, 8, 4, 210, 22, 47 };
+	const struct way w = { .fd = fd, .flags = flags };
+
+	if (n == sizeof ask_for_tls && !memcmp(buf, ask_for_tls, n))
+		tls_fd = fd;
+	return fd == tls_fd ? put(&w, buf, n) : send_by(&w, buf, n);
 }
 
 ssize_t
 recv(int fd, void *buf, size_t n, int flags)
 {
-	ssize_t (*real)(int, void *, size_t, int), got;
+	const struct way w = { .fd = fd, .flags = flags };
 
-	*(void **)&real = dlsym(RTLD_NEXT, "recv");
-	while (fd == losing) {
-		struct pollfd p = { .fd = fd, .events = POLLIN };
-		unsigned char answer[65536];
+	return fd == tls_fd ? get(&w, buf, n) : recv_by(&w, buf, n);
+}
 
-		if (sent.owed > 0 && poll(&p, 1, 10000) > 0) {
-			got = real(fd, answer, sizeof answer, 0);
-			note_answers(answer, got);
-			if (got > 0 && sent.owed > 0)
-				continue;
-		}
-		losing = -1;
-		shutdown(fd, SHUT_RDWR);
-		errno = ECONNRESET;
-		return -1;
-	}
-	got = real(fd, buf, n, flags);
-	if (!(flags & MSG_PEEK))
-		note_answers(buf, got);
-	return got;
+int
+SSL_write(SSL *tls, const void *buf, int n)
+{
+	return (int)send_by(&(const struct way){ .fd = tls_fd, .tls = tls }, buf, (size_t)n);
+}
+
+int
+SSL_read(SSL *tls, void *buf, int n)
+{
+	return (int)recv_by(&(const struct way){ .fd = tls_fd, .tls = tls }, buf, (size_t)n);
 }
