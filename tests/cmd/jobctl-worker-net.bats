@@ -288,6 +288,7 @@ works_again() {
 	[ ! -e "$D/ledger" ]
 	mend
 	eventually 10 says 'the database is back'
+	eventually 2 exists "$D/ledger"	# it does not wait to be given back, a lease later
 	once "$id"
 }
 

@@ -255,8 +255,14 @@ ssize_t
 recv(int fd, void *buf, size_t n, int flags)
 {
 	const struct way w = { .fd = fd, .flags = flags };
+	ssize_t got;
 
-	return fd == tls_fd ? get(&w, buf, n) : recv_by(&w, buf, n);
+	if (fd != tls_fd)
+		return recv_by(&w, buf, n);
+	got = get(&w, buf, n);
+	if (got == 1 && *(char *)buf == 'N')	/* there is no TLS here */
+		tls_fd = -1;
+	return got;
 }
 
 int
