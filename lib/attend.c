@@ -6,8 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CALL_MS = 30000 };
-
 static char *
 copy(const char *z)
 {
@@ -62,7 +60,7 @@ cancel(struct attend *a, struct err *e)
 
 	if (!a->wait.db.conn && pg_connect(&a->wait.db, a->wait.app, a->wait.dbname, e))
 		return -1;
-	a->wait.db.call_ms = CALL_MS;
+	a->wait.db.call_ms = 0;		/* its end matters more than the time, which is over */
 	pg_array_add(&ids, pg_uuid(&a->id));
 	rc = pg_call(&a->wait.db, NULL, sql,
 		     PG_ARGS(pg_array(&ids, pg_uuid(&a->id)), pg_text("nobody waits for it any longer")), e);

@@ -224,11 +224,8 @@ ask(struct bulk *b, struct retry *again, struct err *e)
 		pg_close(db);
 		if (pg_connect(db, b->to.app, b->to.dbname, e))
 			continue;
-		db->call_ms = PATIENCE_MS;
-		if (pg_first_call(db, &res, sql, PG_ARGS(pg_uuid(&b->id), pg_uuid(&b->witness)), e) == 1) {
-			db->call_ms = 0;
+		if (pg_first_call(db, &res, sql, PG_ARGS(pg_uuid(&b->id), pg_uuid(&b->witness)), e) == 1)
 			return pg_get_bool(res, 0, 0);
-		}
 	} while (e->kind == ERR_UNAVAILABLE && retry_wait(again));
 	err_hint(e, "it is not known whether lines %lld to %lld were submitted: jobctl-status %s",
 		 (long long)b->committed_line + 1, (long long)b->line, uuid_str(&b->witness).z);

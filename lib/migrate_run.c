@@ -6,7 +6,6 @@
  */
 #include "migrate_run.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <poll.h>
 #include <stdio.h>
@@ -28,7 +27,7 @@ stop(struct mig_run *m)
 
 	m->stopped = true;
 	say(m, MIG_EV_STOPPING, NULL);
-	if (cancel)
+	if (cancel && pg_alive(m->db))		/* PQcancel() would wait for ever */
 		(void)PQcancel(cancel, why, sizeof why);
 	PQfreeCancel(cancel);
 }
@@ -54,9 +53,9 @@ await(struct mig_run *m, struct err *e)
 			return 0;
 		if (unsent)
 			p[0].events |= POLLOUT;
-		n = poll(p, 2, poll_timeout(m->watch_at));
-		if (n < 0 && errno != EINTR)
-			return err_sys(e, ERR_OS, "poll");
+		n = pg_poll(m->db, p, 2, m->watch_at, e);
+		if (n < 0)
+			return -1;
 		if (n > 0 && p[1].revents)
 			stop(m);
 		readable = n > 0 && (p[0].revents & ~POLLOUT);

@@ -1,18 +1,23 @@
 /*
  * pg.c - calls, results and errors
  *
- * The connection is nonblocking and there is one wait, await(): no call hangs
- * longer than its deadline.  Connecting is in pg_connect.c.
+ * The connection is nonblocking and there is one wait, pg_poll(): a call may take as
+ * long as it takes, or as its deadline allows, but no server that is frozen or out
+ * of reach holds us for ever.  Connecting is in pg_connect.c.
  */
 #include "pg.h"
 
 #include <errno.h>
 #include <openssl/ssl.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "str.h"
+
+/* What has been silent for so long is asked whether it is alive. */
+enum { SILENCE_MS = 10000, MAX_KEYWORDS = 64 };
+#define PING_TIMEOUT "5"		/* seconds */
 
 void
 pg_res_free(PGresult **res)
@@ -91,10 +96,61 @@ pg_error(PGconn *conn, const PGresult *res, struct err *e)
 	return -1;
 }
 
-static int
-silent(struct err *e)
+/* The connection is lost, for whoever asks PQstatus(): nobody is to wait for it once more. */
+static void
+cut(struct pg *db)
 {
-	return err_set(e, ERR_UNAVAILABLE, "the database has stopped answering");
+	shutdown(PQsocket(db->conn), SHUT_RDWR);
+	(void)PQconsumeInput(db->conn);
+}
+
+bool
+pg_alive(struct pg *db)
+{
+	const char *key[MAX_KEYWORDS], *value[MAX_KEYWORDS];
+	PQconninfoOption *all = PQconninfo(db->conn);
+	PGPing answer;
+	int n = 0;
+
+	for (PQconninfoOption *o = all; o && o->keyword && n < MAX_KEYWORDS - 2; o++) {
+		if (!o->val || !strcmp(o->keyword, "connect_timeout") ||
+		    !strcmp(o->keyword, "target_session_attrs"))
+			continue;
+		key[n] = o->keyword;
+		value[n++] = o->val;
+	}
+	key[n] = "connect_timeout";
+	value[n++] = PING_TIMEOUT;
+	key[n] = value[n] = NULL;
+	answer = PQpingParams(key, value, 0);
+	PQconninfoFree(all);
+	return answer != PQPING_NO_RESPONSE;
+}
+
+int
+pg_poll(struct pg *db, struct pollfd *p, nfds_t n, int64_t deadline, struct err *e)
+{
+	int64_t from = now_ms(), ask_at = from + SILENCE_MS;
+	int missed = 0;
+
+	for (;;) {
+		/* the last look is for what came while nobody answered */
+		int rc = poll(p, n, missed < 2 ? poll_timeout(earliest(deadline, ask_at)) : 0);
+
+		if (rc > 0 || (rc == 0 && now_ms() >= deadline))
+			return rc;
+		if (rc < 0 && errno != EINTR)
+			return err_sys(e, ERR_OS, "poll");
+		if (missed == 2) {
+			cut(db);
+			return err_set(e, ERR_UNAVAILABLE, "the database has not answered for %d s, and "
+				       "takes no connections", (int)((now_ms() - from) / 1000));
+		}
+		if (now_ms() < ask_at)
+			continue;
+		ask_at = deadline_in(SILENCE_MS);
+		missed = pg_alive(db) ? 0 : missed + 1;
+	}
 }
 
 static bool
@@ -131,13 +187,15 @@ await(struct pg *db, bool read, struct err *e)
 			return pg_error(c, NULL, e);
 		if (!unsent && (!read || !PQisBusy(c)))
 			return 0;
-		if (now_ms() >= deadline)
-			return silent(e);
+		if (now_ms() >= deadline) {
+			cut(db);
+			return err_set(e, ERR_UNAVAILABLE, "the database has stopped answering");
+		}
 		if (unsent)
 			p.events |= POLLOUT;
-		n = poll(&p, 1, poll_timeout(deadline));
-		if (n < 0 && errno != EINTR)
-			return err_sys(e, ERR_OS, "poll");
+		n = pg_poll(db, &p, 1, deadline, e);
+		if (n < 0)
+			return -1;
 		readable = n > 0 && (p.revents & ~POLLOUT);
 	}
 }

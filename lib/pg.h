@@ -8,6 +8,7 @@
 #define JOBCTL_PG_H
 
 #include <libpq-fe.h>
+#include <poll.h>
 
 #include "err.h"
 #include "uuid.h"
@@ -21,7 +22,7 @@
 
 struct pg {
 	PGconn *conn;		/* NULL while not connected */
-	int64_t call_ms;	/* longest wait for one answer; 0: as long as it takes */
+	int64_t call_ms;	/* longest wait for one answer; 0: as long as a server that is alive takes */
 };
 #define PG_INIT { .conn = NULL }
 
@@ -121,7 +122,7 @@ int pg_check_schema(struct pg *db, struct err *e) MUSTCHECK;
 int pg_open(struct pg *db, const char *app, const char *dbname, struct err *e) MUSTCHECK;
 
 /*
- * Run one statement and wait (at most db->call_ms) for its result.  Returns the
+ * Run one statement and wait (see db->call_ms and pg_poll()) for its result.  Returns the
  * number of rows (0 for a statement without rows) or -1.  *res (may be NULL if
  * the rows are of no interest) is set on success only and belongs to the caller.
  * A connection that breaks or stays silent is ERR_UNAVAILABLE and fit only for
@@ -154,6 +155,17 @@ int64_t pg_copy_end(struct pg *db, const char *why, struct err *e) MUSTCHECK;
 /* Append n bytes as one field of COPY's text format (tab, newline, backslash escaped). */
 struct str;
 void pg_copy_field(struct str *s, const char *p, size_t n);
+
+/*
+ * poll(2) for who waits for this server, however long that may take: 0 at the deadline.
+ * While nothing comes, the server is asked every ten seconds, by a connection of its
+ * own, whether it is alive; ERR_UNAVAILABLE when it has not answered that twice, and
+ * then the connection is lost.  A pooler answers for the server behind it.
+ */
+int pg_poll(struct pg *db, struct pollfd *p, nfds_t n, int64_t deadline,
+	    struct err *e) MUSTCHECK;
+/* Whether it takes connections, be it to refuse them.  Some seconds at most. */
+bool pg_alive(struct pg *db) MUSTCHECK;
 
 /*
  * Wait until the socket has something to read or the deadline passes; then

@@ -5,7 +5,7 @@
 
 #include "retry.h"
 
-/* How long a silent or absent database is borne once the call may have been heard. */
+/* How long an absent database is borne once the call may have been heard. */
 enum { PATIENCE_MS = 60000 };
 
 static struct pg_val
@@ -54,7 +54,6 @@ submit_one(struct submit *c, const struct jobspec *s, struct uuid *id, struct er
 
 	for (;;) {
 		if (c->db.conn || !pg_connect(&c->db, c->app, c->dbname, e)) {
-			c->db.call_ms = PATIENCE_MS;
 			if (!call(c, s, heard, id, e))
 				return 0;
 			if (e->kind == ERR_UNAVAILABLE && !heard) {

@@ -12,7 +12,7 @@
 enum {
 	CHUNK = 5000,			/* ids in one statement */
 	SHORTEST_MS = 20, LONGEST_MS = 1000,
-	CALL_MS = 30000, CALL_LEAST_MS = 1000,
+	CALL_LEAST_MS = 1000,
 	STUCK_FIRST_MS = 3000, STUCK_AGAIN_MS = 10000,
 };
 
@@ -276,9 +276,9 @@ look(struct waiting *w, struct err *e)
 		return -1;
 	w->connected = true;
 	/* a silent database may make us late, but one that is only slow is not silent */
-	w->db.call_ms = left > CALL_MS || w->complete ? CALL_MS
-			: left < CALL_LEAST_MS	       ? CALL_LEAST_MS
-						       : left;
+	w->db.call_ms = w->deadline == NEVER || w->complete ? 0
+			: left < CALL_LEAST_MS		    ? CALL_LEAST_MS
+							    : left;
 	if (ask_round(w, e) || (w->looked && w->looked(w->ctx, e)))
 		return -1;
 	if (w->note && w->nleft && now_ms() >= w->stuck_at) {

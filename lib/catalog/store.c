@@ -3,7 +3,6 @@
  */
 #include "catalog/store.h"
 
-#include <errno.h>
 #include <poll.h>
 #include <string.h>
 
@@ -229,6 +228,7 @@ wait_streams(struct run *r, bool all, struct err *e)
 {
 	for (;;) {
 		struct pollfd p[STORE_STREAMS];
+		struct pg *db = NULL;
 		int busy = 0;
 
 		for (int i = 0; i < STORE_STREAMS; i++) {
@@ -238,6 +238,7 @@ wait_streams(struct run *r, bool all, struct err *e)
 			p[i] = (struct pollfd){ .fd = -1 };
 			if (pipe_is_open(pipe) && pipe->ncalls) {
 				p[i].fd = pipe_fd(pipe, &p[i].events, &deadline);
+				db = &pipe->db;
 				busy++;
 			}
 		}
@@ -247,8 +248,8 @@ wait_streams(struct run *r, bool all, struct err *e)
 		}
 		if (!busy || (!all && busy < STORE_STREAMS))
 			return 0;
-		if (poll(p, STORE_STREAMS, -1) < 0 && errno != EINTR)
-			return err_sys(e, ERR_OS, "poll");
+		if (pg_poll(db, p, STORE_STREAMS, NEVER, e) < 0)
+			return -1;
 		for (int i = 0; i < STORE_STREAMS; i++)
 			if (p[i].fd >= 0 && p[i].revents)
 				pipe_run(&r->stream[i].pipe, p[i].revents & ~POLLOUT);
@@ -292,8 +293,8 @@ push_out(struct stream *s, struct err *e)
 		p.fd = pipe_fd(&s->pipe, &p.events, &deadline);
 		if (p.fd < 0 || !(p.events & POLLOUT))
 			return 0;
-		if (poll(&p, 1, -1) < 0 && errno != EINTR)
-			return err_sys(e, ERR_OS, "poll");
+		if (pg_poll(&s->pipe.db, &p, 1, NEVER, e) < 0)
+			return -1;
 		pipe_run(&s->pipe, p.revents & ~POLLOUT);
 	}
 }
