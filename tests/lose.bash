@@ -18,20 +18,26 @@ losing() {	# WHEN:TEXT|WHEN:#N COMMAND...
 
 # Run CASE for every call, WHEN it is lost, some at a time, until one run makes no
 # such call; there must be so many at least.  CASE gets a name for its queue and
-# files; what it says is shown if it fails.
+# files; what it says is shown if it fails.  With sessions being most of the cost,
+# CASE_begin and CASE_check, if there are any, get the names of all that run together.
 every_call() {	# WHEN CASE AT-LEAST
-	local when=$1 case=$2 n=1 i pids bad=
+	local when=$1 case=$2 n=1 i names pids bad=
 
 	while [ "$n" = 1 ] || [ -e "$D/fired.$case.$when$((n - 1))" ]; do
-		pids=()
+		names=() pids=()
 		for ((i = n; i < n + 4; i++)); do
-			"$case" "$case.$when$i" "$when:#$i" >"$D/out.$i" 2>&1 3>&- &
+			names+=("$case.$when$i")
+		done
+		! declare -F "${case}_begin" >/dev/null || "${case}_begin" "${names[@]}" || return 1
+		for ((i = n; i < n + 4; i++)); do
+			"$case" "${names[i - n]}" "$when:#$i" >"$D/out.$i" 2>&1 3>&- &
 			pids+=("$!")
 		done
 		for ((i = n; i < n + 4; i++)); do
 			wait "${pids[i - n]}" || bad+=" $i"
 		done
 		[ -z "$bad" ] || break
+		! declare -F "${case}_check" >/dev/null || "${case}_check" "${names[@]}" || return 1
 		n=$i
 	done
 	for i in $bad; do
@@ -43,38 +49,53 @@ every_call() {	# WHEN CASE AT-LEAST
 	[ "$n" -ge "$3" ]
 }
 
-# Jobs of every fate, into a queue: each script's first word is the name under which
+# A session that does what jobs ask for.
+start_session() {
+	mkfifo "$D/asked"
+	exec 7<>"$D/asked"	# it does not end with one who asks
+	start psql -Xqo /dev/null -f "$D/asked"
+}
+
+# For = ANY: the queues as an array.
+array() {	# QUEUE...
+	local IFS=,
+
+	echo "{$*}"
+}
+
+# Jobs of every fate, into each queue: each script's first word is the name under which
 # the ledger and the database have to agree.
-submit_all() {	# QUEUE
-	psql -XAtq -v ON_ERROR_STOP=1 -v q="$1" -v d="$D" <<-'END'
-		SELECT count(jobctl.submit('k', jsonb_build_object('name', name, 'sh',
-			format('echo %s $JOBCTL_ATTEMPT >>%s/ledger.%s; ', name, :'d', :'q') || sh),
-			:'q', max_attempts => tries, backoff => 'constant:1ms', timeout => timeout))
-		FROM (VALUES
+to_the_end_begin() {	# QUEUE...
+	psql -XAtqo /dev/null -v ON_ERROR_STOP=1 -v queues="$(array "$@")" -v d="$D" <<-'END'
+		SELECT jobctl.submit('k', jsonb_build_object('name', name, 'sh',
+			format('echo %s $JOBCTL_ATTEMPT >>%s/ledger.%s; ', name, :'d', q) || replace(sh, 'WAITED', :'d' || '/waited.' || q)),
+			q, max_attempts => tries, backoff => 'constant:1ms', timeout => timeout)
+		FROM unnest(:'queues'::text[]) AS q, (VALUES
 			('writes', 1, NULL::interval, 'echo out; echo err >&2'),
 			('much', 1, NULL, 'head -c 100000 /dev/zero'),
 			('says', 1, NULL, 'echo "{\"progress\":[3,4],\"message\":\"m\",\"stats\":{\"s\":1},\"result\":[5]}" >&3'),
 			('resumes', 2, NULL, '[ -z "$JOBCTL_CHECKPOINT" ] || exit 0; echo "{\"checkpoint\":[1]}" >&3; exit 1'),
 			('fails', 2, NULL, 'exit 3'),
 			('refuses', 5, NULL, 'exit 65'),
-			('waits', 1, NULL, '[ -e ' || :'d' || '/waited.' || :'q' || ' ] || { touch ' || :'d' || '/waited.' || :'q' || '; exit 75; }'),
-			('cancelled', 3, NULL, 'env -u LD_PRELOAD psql -Xqo /dev/null -c "SELECT jobctl.cancel(''{$JOBCTL_JOB_ID}'')"; exec sleep 1000'),
+			('waits', 1, NULL, '[ -e WAITED ] || { touch WAITED; exit 75; }'),
+			('cancelled', 3, NULL, 'echo "SELECT jobctl.cancel(''{$JOBCTL_JOB_ID}'');" >' || :'d' || '/asked; exec sleep 1000'),
 			('late', 1, '100 ms', 'exec sleep 1000'),
 			('killed', 1, NULL, 'kill -KILL $$')
 		) AS v(name, tries, timeout, sh);
 		SELECT jobctl.submit('k', jsonb_build_object('name', 'after', 'sh',
-			format('echo after $JOBCTL_ATTEMPT >>%s/ledger.%s', :'d', :'q')), :'q',
-			after => ARRAY(SELECT id FROM jobctl.job WHERE queue = :'q'));
+			format('echo after $JOBCTL_ATTEMPT >>%s/ledger.%s', :'d', q)), q,
+			after => ARRAY(SELECT id FROM jobctl.job WHERE queue = q))
+		FROM unnest(:'queues'::text[]) AS q;
 	END
 }
 
 # Ended, how, at which attempt, after which runs, with how much output, saying what.
-fates() {	# QUEUE
-	sql "SELECT args->>'name', status, outcome, attempt,
+fates() {	# QUEUE...
+	sql "SELECT queue, args->>'name', status, outcome, attempt,
 		(SELECT string_agg(r.attempt || '/' || r.outcome, ' ' ORDER BY r.ended_at) FROM jobctl.job_run r WHERE r.job_id = j.id),
 		(SELECT coalesce(sum(length(o.data)), 0) FROM jobctl.job_output o WHERE o.job_id = j.id),
 		concat_ws(' ', progress_done, progress_total, message, stats, result)
-		FROM jobctl.job j WHERE queue = '$1' ORDER BY args->>'name'"
+		FROM jobctl.job j WHERE queue = ANY ('$(array "$@")') ORDER BY array_position('$(array "$@")', queue), args->>'name'"
 }
 
 right_fates() {
@@ -113,9 +134,13 @@ work() {	# NAME LOSE ARG...
 }
 
 to_the_end() {	# NAME LOSE
-	submit_all "$1" || return 1
 	# what is tried again in a millisecond may not be ready when the rest is done
 	work "$1" "$2" -j 3 --grace 100ms --idle-exit 300ms || return 1
-	diff <(right_ledger) <(sort "$D/ledger.$1") || return 1
-	diff <(right_fates) <(fates "$1")
+	diff <(right_ledger) <(sort "$D/ledger.$1")
+}
+
+to_the_end_check() {	# NAME...
+	local name
+
+	diff <(for name; do right_fates | sed "s/^/$name|/"; done) <(fates "$@")
 }

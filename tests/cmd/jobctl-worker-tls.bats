@@ -138,5 +138,6 @@ terminate() {
 }
 
 @test "over TLS a worker: an answer that is lost" {
+	start_session
 	every_call after to_the_end 20
 }

@@ -18,21 +18,40 @@ setup_file() {
 
 # Short jobs, so that some are claimed ahead; then one that has the worker told to
 # leave, and to leave at once: it and what has not been started go back.
-interrupted() {	# NAME LOSE
-	psql -XAtq -v ON_ERROR_STOP=1 -v q="$1" -v d="$D" <<-'END' || return 1
-		SELECT count(jobctl.submit('k', jsonb_build_object('sh',
-			format('echo %s >>%s/ledger.%s; ', n, :'d', :'q') || CASE n WHEN 3 THEN
-			format('[ ! -e %1$s/told.%2$s ] || exit 0; touch %1$s/told.%2$s; kill -TERM $PPID; kill -HUP $PPID; exec sleep 1000', :'d', :'q')
-			ELSE '' END), :'q', max_attempts => 1))
-		FROM generate_series(1, 9) n
+interrupted_begin() {	# NAME...
+	psql -XAtqo /dev/null -v ON_ERROR_STOP=1 -v queues="$(array "$@")" -v d="$D" <<-'END'
+		SELECT jobctl.submit('k', jsonb_build_object('sh',
+			format('echo %s >>%s/ledger.%s; ', n, :'d', q) || CASE n WHEN 3 THEN
+			format('[ ! -e %1$s/told.%2$s ] || exit 0; touch %1$s/told.%2$s; kill -TERM $PPID; kill -HUP $PPID; exec sleep 1000', :'d', q)
+			ELSE '' END), q, max_attempts => 1)
+		FROM unnest(:'queues'::text[]) AS q, generate_series(1, 9) AS n
 	END
-	work "$1" "$2" --drain || return 1
-	sql "SELECT status, count(*), max(attempt) FROM jobctl.job WHERE queue = '$1' GROUP BY 1 ORDER BY 1" >"$D/first.$1"
-	grep -qx 'pending|7|0' "$D/first.$1" || { cat "$D/first.$1"; return 1; }
-	jobctl-worker -q "$1" --drain -- sh -c '{sh}' || return 1
-	diff <({ seq 9; echo 3; } | sort -n) <(sort -n "$D/ledger.$1") || return 1
-	prints 'completed|9|1' sql "SELECT status, count(*), max(attempt) FROM jobctl.job WHERE queue = '$1' GROUP BY 1" || return 1
-	prints 1 sql "SELECT count(*) FROM jobctl.job_run JOIN jobctl.job ON id = job_id WHERE queue = '$1' AND job_run.outcome = 'interrupted'"
+}
+
+interrupted() {	# NAME LOSE
+	work "$1" "$2" --drain
+}
+
+interrupted_check() {	# NAME...
+	local name
+
+	same_in_all 'pending|7|0' "status, count(*), max(attempt)" "status = 'pending'" "$@" || return 1
+	jobctl-worker -q "$(IFS=,; echo "$*")" -j 4 --drain -- sh -c '{sh}' || return 1
+	for name; do
+		diff <({ seq 9; echo 3; } | sort -n) <(sort -n "$D/ledger.$name") || return 1
+	done
+	same_in_all 'completed|9|1|1' "status, count(*), max(attempt), (SELECT count(*) FROM jobctl.job_run r
+		WHERE r.job_id = ANY (array_agg(job.id)) AND r.outcome = 'interrupted')" true "$@"
+}
+
+# Grouped by status, the jobs of each queue are a row of these columns.
+same_in_all() {	# ROW COLUMNS CONDITION QUEUE...
+	local row=$1 columns=$2 condition=$3 name
+
+	shift 3
+	diff <(for name; do echo "$name|$row"; done) <(sql "SELECT queue, $columns FROM jobctl.job
+		WHERE queue = ANY ('$(array "$@")') AND $condition
+		GROUP BY queue, status ORDER BY array_position('$(array "$@")', queue)")
 }
 
 # The jobs of a queue in the order of their n, and nothing else, were printed.
@@ -59,7 +78,7 @@ many_jobs() {	# NAME LOSE
 	local status=0
 
 	seq 10 | sed 's/.*/{"kind":"k","args":{"n":&}}/' >"$D/in.$1"
-	LOSE_FIRED=$D/fired.$1 losing "$2" jobctl-submit -q "$1" --jsonl --batch 4 \
+	LOSE_FIRED=$D/fired.$1 losing "$2" jobctl-submit -q "$1" --jsonl --batch 6 \
 		<"$D/in.$1" >"$D/ids.$1" || status=$?
 	submitted "$1" 10 "$status"
 }
@@ -98,10 +117,12 @@ wait_end() {	# NAME LOSE
 }
 
 @test "a worker: a call that is not sent" {
+	start_session
 	every_call before to_the_end 20
 }
 
 @test "a worker: an answer that is lost" {
+	start_session
 	every_call after to_the_end 20
 }
 
