@@ -1,8 +1,8 @@
 /*
  * maintain.c - what every worker does for all: dead workers' jobs given back
  *
- * The database finds those whose lease has ended, now and then.  Workers of our own
- * host we look at ourselves, and see their death at once: through a pidfd of some of
+ * The database finds those whose lease has ended: now and then, and when one will
+ * have, should it not be renewed.  Workers of our own host we look at ourselves, and see their death at once: through a pidfd of some of
  * them.  That only makes us look again; dead is who neighbour_look() says.
  *
  * The workers of a host are a ring, ordered by their ids, in which each watches those
@@ -20,6 +20,7 @@
 
 enum {
 	MAINTAIN_MS = 15000,
+	LATE_MS = 100,		/* a lease that has just ended may be renewed in this moment */
 	SETTLE_MS = 200,	/* many start together, and each start is told to all */
 	AGAIN_MS = 250,		/* the dead one's last statement may still have a job locked */
 	ENDING_MS = 50,
@@ -54,9 +55,14 @@ gave_back(const PGresult *res)
 static void
 maintained(void *ctx, const PGresult *res, const struct err *e)
 {
+	struct worker *w = ctx;
+
 	if (e)
-		db_complain(ctx, "maintenance failed", e);
+		db_complain(w, "maintenance failed", e);
 	(void)gave_back(res);		/* the claim behind this finds it */
+	if (res && !PQgetisnull(res, 0, 1))
+		w->maintain_at = earliest(w->maintain_at,
+					  deadline_in(pg_get_i64(res, 0, 1) + db_jitter(LATE_MS)));
 }
 
 static void
@@ -185,8 +191,8 @@ maintain_turn(struct worker *w)
 	w->maintaining = true;
 	if (now >= w->maintain_at) {
 		w->maintain_at = deadline_in(db_jitter(MAINTAIN_MS));
-		pipe_call(&w->pipe, db_deadline(w), "SELECT jobctl.maintain()", PG_NOARGS,
-			  maintained, w);
+		pipe_call(&w->pipe, db_deadline(w), "SELECT reaped, lease_ms FROM jobctl.maintain()",
+			  PG_NOARGS, maintained, w);
 	}
 	find_neighbours(w);
 }

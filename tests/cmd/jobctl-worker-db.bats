@@ -448,6 +448,17 @@ within_a_second() {	# of TIME the first run of the job ID was over
 	prints '1/worker_lost 1/ok' runs "$id"
 }
 
+@test "a running worker gives back a lost host's jobs when their lease ends, not at some time after" {
+	local id OTHER
+	OTHER=$(sql 'SELECT jobctl.new_id()')
+	id=$(submit_sh true)
+	sql "SELECT jobctl.register_worker('$OTHER', 'elsewhere', 'b', 999999999, 1, 'v', '{$Q}', NULL, 1, '4 s')"
+	sql "SELECT count(*) FROM jobctl.claim(jobctl.new_id(), '$OTHER', '{$Q}', 1)"
+	start_sh_worker --poll 1h
+	eventually 10 status_is "$id" completed
+	prints '1/worker_lost 1/ok' runs "$id"
+}
+
 @test "a worker that was suspended for too long changes nothing" {
 	local id stopped
 	id=$(submit_sh "echo \$\$ >>$D/log; [ \$(wc -l <$D/log) = 2 ] || exec sleep 1000")

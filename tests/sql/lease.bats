@@ -137,7 +137,7 @@ load queue
 	jobs 3
 	sql 'SELECT t.worker(1), t.claim(1, 1, 1), t.claim(1, 2, 2)'
 	sql 'DELETE FROM jobctl.jobs WHERE id IN (t.j(1), t.j(2), t.j(3))'
-	is 0 'SELECT jobctl.maintain()'
+	is 0 'SELECT reaped FROM jobctl.maintain()'
 	is 2 'SELECT count(*) FROM jobctl.claims'
 	sql "UPDATE jobctl.claims SET claimed_at = now() - interval '11 min'"
 	sql 'SELECT jobctl.maintain()'

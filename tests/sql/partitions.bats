@@ -66,7 +66,7 @@ forget() {
 	forget
 	hold_open 'SELECT count(*) FROM jobctl.finished_jobs'
 	is 0 'SELECT jobctl.ensure_partitions()'
-	is 0 'SELECT jobctl.maintain()'
+	is 0 'SELECT reaped FROM jobctl.maintain()'
 	exec {TX}>&-
 	eventually 5 is 12 'SELECT jobctl.ensure_partitions()'
 }

@@ -206,7 +206,7 @@ bobs_world() {
 	is_as sql_ann f 'SELECT jobctl.unregister_worker(t.w(2))'
 	ann 'SELECT jobctl.worker_idle(t.w(2))'
 	is_as sql_ann '' 'SELECT t.reap(2)'
-	is_as sql_ann 0 'SELECT jobctl.maintain()'
+	is_as sql_ann 0 'SELECT reaped FROM jobctl.maintain()'
 	[ "$(bobs_world)" = "$before" ]
 }
 
@@ -352,6 +352,6 @@ answer() {	# 'SELECT ...'
 	jobs 1
 	sql 'SELECT t.worker(1)'
 	is 1 'SELECT t.claim(1, 1)'
-	is 0 'SELECT jobctl.maintain()'
+	is 0 'SELECT reaped FROM jobctl.maintain()'
 	exec {TX}>&-
 }

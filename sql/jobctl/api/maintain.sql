@@ -3,15 +3,16 @@
 -- What keeps a queue healthy, done by whichever worker comes by: dead workers'
 -- jobs given back, jobs freed that were locked when what they waited for ended,
 -- partitions made ahead, claims dropped whose jobs were all moved by hand.  Cheap
--- when there is nothing to do.  Returns the jobs reaped.
-CREATE OR REPLACE FUNCTION jobctl.maintain() RETURNS integer
+-- when there is nothing to do.  Returns the jobs reaped, and how many milliseconds it
+-- is to the end of the next lease, if nobody renews that: NULL if there is none.
+CREATE OR REPLACE FUNCTION jobctl.maintain(OUT reaped integer, OUT lease_ms bigint)
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off AS $$
 DECLARE
-    reaped integer := (SELECT count(*) FROM jobctl.reap());
     unsettled uuid[] := ARRAY(SELECT u.needs_id FROM jobctl.unsettled u LIMIT 1000 FOR UPDATE SKIP LOCKED);
 BEGIN
+    reaped := (SELECT count(*) FROM jobctl.reap());
     IF unsettled <> '{}' THEN
         PERFORM jobctl.settle_dependents(unsettled);
         DELETE FROM jobctl.unsettled u
@@ -28,7 +29,8 @@ BEGIN
                                                       + interval '2 weeks', 'YYYYMMDD')) IS NULL THEN
         PERFORM jobctl.ensure_partitions();
     END IF;
-    RETURN reaped;
+    lease_ms := (SELECT ceil(extract(epoch FROM min(w.lease_until) - clock_timestamp()) * 1000)
+                 FROM jobctl.workers w WHERE w.lease_until > clock_timestamp());
 END
 $$;
 REVOKE ALL ON FUNCTION jobctl.maintain() FROM PUBLIC;
