@@ -11,6 +11,8 @@
 
 #include "migrate_book.h"
 
+enum { WATCH_MS = 2000 };	/* the migration waits meanwhile */
+
 /* A session as one line of text; another user's statement may be hidden from us. */
 #define SESSION_TEXT \
 	"pg_catalog.format(" \
@@ -130,11 +132,11 @@ mig_watch(struct mig_run *m)
 	struct err e;
 
 	m->watch_at = deadline_in(m->watch_every);
+	m->watch.call_ms = WATCH_MS;
 	if (!m->watch.conn && pg_connect(&m->watch, m->app, m->dbname, &e)) {
 		m->watch_at = NEVER;
 		return;
 	}
-	m->watch.call_ms = 1000;
 	if (pg_call(&m->watch, &res, blocker_sql, PG_ARGS(pg_i32(PQbackendPID(m->db->conn))),
 		    &e) < 0)
 		pg_close(&m->watch);

@@ -22,7 +22,7 @@
 
 struct pg {
 	PGconn *conn;		/* NULL while not connected */
-	int64_t call_ms;	/* longest wait for one answer; 0: as long as a server that is alive takes */
+	int64_t call_ms;	/* longest wait for an answer, or to connect; 0: see pg_poll(), pg_connect() */
 };
 #define PG_INIT { .conn = NULL }
 
@@ -92,9 +92,10 @@ char *pg_private_dir(void) MUSTCHECK;
 
 /*
  * Connect as "jobctl-NAME host:pid" (app is "jobctl-NAME"), walking the host
- * list with connect_timeout (10 s unless set) for each.  Keepalives and
- * tcp_user_timeout are set unless the conninfo does.  db->conn is set on
- * success only.  ERR_UNAVAILABLE, or ERR_USAGE for a conninfo that cannot be read.
+ * list with connect_timeout (10 s unless set) for each, and db->call_ms, unless
+ * that is 0, for all.  Keepalives and tcp_user_timeout are set unless the conninfo
+ * does.  db->conn is set on success only.  ERR_UNAVAILABLE, or ERR_USAGE for a
+ * conninfo that cannot be read.
  */
 int pg_connect(struct pg *db, const char *app, const char *dbname, struct err *e) MUSTCHECK;
 void pg_close(struct pg *db);

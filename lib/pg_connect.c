@@ -435,6 +435,7 @@ int
 pg_connect(struct pg *db, const char *app, const char *dbname, struct err *e)
 {
 	struct pg_connector *c = pg_connector_new(app, dbname, NEVER, e);
+	int64_t until = db->call_ms ? deadline_in(db->call_ms) : NEVER;
 	int rc = c ? 0 : -1;
 
 	while (rc == 0) {
@@ -444,9 +445,11 @@ pg_connect(struct pg *db, const char *app, const char *dbname, struct err *e)
 
 		p.fd = pg_connector_fd(c, &p.events, &deadline);
 		if (p.fd >= 0)
-			n = poll(&p, 1, poll_timeout(deadline));
+			n = poll(&p, 1, poll_timeout(earliest(deadline, until)));
 		if (n < 0 && errno != EINTR)
 			rc = err_sys(e, ERR_OS, "poll");
+		else if (n <= 0 && now_ms() >= until)
+			rc = connect_error(c, "timeout expired", e);
 		else
 			rc = pg_connector_step(c, n > 0, db, e);
 	}

@@ -272,13 +272,14 @@ look(struct waiting *w, struct err *e)
 {
 	int64_t left = w->deadline - now_ms();
 
+	w->db.call_ms = w->deadline == NEVER   ? 0
+			: left < CALL_LEAST_MS ? CALL_LEAST_MS
+					       : left;
 	if (!w->db.conn && pg_connect(&w->db, w->app, w->dbname, e))
 		return -1;
 	w->connected = true;
-	/* a silent database may make us late, but one that is only slow is not silent */
-	w->db.call_ms = w->deadline == NEVER || w->complete ? 0
-			: left < CALL_LEAST_MS		    ? CALL_LEAST_MS
-							    : left;
+	if (w->complete)	/* what has ended meanwhile is worth being late */
+		w->db.call_ms = 0;
 	if (ask_round(w, e) || (w->looked && w->looked(w->ctx, e)))
 		return -1;
 	if (w->note && w->nleft && now_ms() >= w->stuck_at) {
