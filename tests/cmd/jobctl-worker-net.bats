@@ -136,9 +136,13 @@ unacknowledged() {
 	awk 'NR > 1 && $4 == "01" && $5 !~ /^00000000:/ { found = 1 } END { exit !found }' "/proc/$FAR/net/tcp"
 }
 
-# Neither open (01) nor half closed (04): the kernel retransmits nothing of it any more.
-forgotten() {
-	awk 'NR > 1 && ($4 == "01" || $4 == "04") { found = 1 } END { exit found }' "/proc/$FAR/net/tcp"
+# Open (01) or half closed (04), so that the kernel still retransmits what was sent.
+far_sockets() {
+	awk 'NR > 1 && ($4 == "01" || $4 == "04") { print $2 }' "/proc/$FAR/net/tcp" | sort
+}
+
+forgotten() {	# but for those that an earlier test has left
+	[ -z "$(comm -13 <(echo "$EARLIER") <(far_sockets))" ]
 }
 
 registered() {
@@ -348,6 +352,7 @@ works_again() {
 # host has forgotten it, and a server does not look for one that it waits for.
 @test "half a transaction that a cut leaves on the server holds nobody up" {
 	local id
+	EARLIER=$(far_sockets)
 	id=$(submit_patient)
 	FAR_DATABASE+=' tcp_user_timeout=500' LOSE_FIRED=$D/fired losing hold:jobctl.finish start_far_worker --lease 6s
 	eventually 10 exists "$D/ledger"
@@ -369,7 +374,7 @@ works_again() {
 	eventually 10 status_is "$id" running
 	start_far jobctl-wait -d "$FAR_DATABASE" "$id"
 	wait=$STARTED_PID
-	start_far jobctl-wait -d "$FAR_DATABASE" --timeout 3s "$id"
+	start_far jobctl-wait -d "$FAR_DATABASE tcp_user_timeout=1000" --timeout 4s "$id"
 	limited=$STARTED_PID
 	start_far jobctl-wait -d "$FAR_DATABASE connect_timeout=1 tcp_user_timeout=1000" "$id"
 	lost=$STARTED_PID log=$STARTED_LOG
@@ -377,6 +382,9 @@ works_again() {
 	cut
 	eventually 10 gone_or_zombie "$limited"
 	prints 124 exit_status "$limited"
+	start_far jobctl-wait -d "$FAR_DATABASE" --timeout 2s "$id"	# which gives one host ten seconds
+	eventually 7 gone_or_zombie "$STARTED_PID"
+	prints 125 exit_status "$STARTED_PID"
 	eventually 10 grep -q 'lost the connection to the database; trying again' "$log"
 	touch "$D/go"
 	eventually 10 status_is "$id" failed
