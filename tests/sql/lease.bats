@@ -84,6 +84,10 @@ load queue
 	is '2|0|interrupted: host1 pid 1001, told to' \
 		"SELECT crashes, attempt, error_message FROM jobctl.jobs"
 	is interrupted "SELECT outcome FROM jobctl.job_run WHERE job_id = t.j(1)"
+	sql 'SELECT t.worker(1), t.claim(1, 3), t.cancel(1)'
+	is '1|cancelled' "SELECT t.n(r.id) || '|' || r.status
+		FROM jobctl.reap(ARRAY[t.w(1)], 'told to', crashed => false) r"
+	is 'cancelled|cancelled' "SELECT status || '|' || outcome FROM jobctl.job WHERE id = t.j(1)"
 }
 
 @test "reaping tells idle workers of the queue" {

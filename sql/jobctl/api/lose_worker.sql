@@ -9,7 +9,8 @@ LANGUAGE plpgsql AS $$
 DECLARE
     becomes text := CASE WHEN job.cancel_requested_at IS NOT NULL THEN 'cancelled'
                          WHEN started AND crashed AND job.crashes >= 2 THEN 'failed' ELSE 'pending' END;
-    outcome text := CASE WHEN crashed THEN 'worker_lost' ELSE 'interrupted' END;
+    outcome text := CASE WHEN crashed THEN 'worker_lost' WHEN becomes = 'cancelled' THEN 'cancelled'
+                         ELSE 'interrupted' END;
 BEGIN
     IF dry_run THEN
         RETURN becomes;
