@@ -167,6 +167,9 @@ claimed(void *ctx, const PGresult *res, const struct err *e)
 		w->tell_idle = false;
 		w->look_at = 0;
 	}
+	if (w->look_again)
+		w->look_at = 0;
+	w->look_again = false;
 	w->claim_want = 0;
 	w->next_due = NEVER;
 	if (n)

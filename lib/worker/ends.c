@@ -437,8 +437,11 @@ write_ends(struct worker *w)
 		finish(w, v, n);
 	else
 		give_back(w, v, n);
-	if (!w->claim_want)
-		w->look_at = 0; /* room, jobs that waited for these: see what there is now */
+	/* room, jobs that waited for these: see what there is then */
+	if (w->claim_want)
+		w->look_again = true;
+	else
+		w->look_at = 0;
 }
 
 void

@@ -175,6 +175,7 @@ struct worker {
 	struct uuid claim_token;
 	int64_t claim_want;		/* of the claim on its way or lost; 0: none */
 	int64_t look_at;		/* when to claim next */
+	bool look_again;		/* ends were written after the claim that is on its way */
 	bool tell_idle;			/* the last claim came short: ask to be woken */
 	int64_t next_due;		/* when a scheduled job falls due */
 	double mean_ms;			/* how long jobs take, smoothed; 0: not known */

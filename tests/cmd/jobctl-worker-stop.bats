@@ -290,6 +290,16 @@ seconds_to_cancel() {	# ID
 	prints 0 workers
 }
 
+@test "--drain ends when the last job has ended, not at some time after" {
+	local i
+	# now and then the last ones end while a claim is on its way
+	for i in 1 2 3 4 5 6 7 8; do
+		sql "SELECT count(jobctl.submit('k', '{}', '$Q')) FROM generate_series(1, 60)"
+		run -0 timeout $((8 * SUITE_SLOW)) jobctl-worker -q "$Q" --drain -j 2 --poll 1h -- true
+	done
+	prints 480 sql "SELECT count(*) FROM jobctl.job WHERE queue = '$Q' AND status = 'completed'"
+}
+
 @test "--drain also runs what the jobs submit" {
 	local id
 	id=$(submit_sh "psql -Xqc \"SELECT jobctl.submit('sh', '{\\\"sh\\\": \\\"touch $D/second\\\"}', '$Q')\"")
