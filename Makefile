@@ -78,15 +78,12 @@ $(O)/bin/%: $(O)/cmd/%.o $(O)/libjobctl.a
 
 # Unit tests: one program per tests/unit/NAME_test.c.
 UNIT_TESTS := $(patsubst %.c,$(O)/%,$(wildcard tests/unit/*_test.c))
-$(O)/tests/unit/%: $(O)/tests/unit/%.o $(O)/libjobctl.a
+# What the fault suite and the bench run besides ours: tests/faults/NAME.c, tests/bench/NAME.c.
+TEST_AIDS := $(patsubst %.c,$(O)/%,$(wildcard tests/faults/*.c tests/bench/*.c))
+$(UNIT_TESTS) $(TEST_AIDS): %: %.o $(O)/libjobctl.a
 	$(call say,LD,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) $(O)/libjobctl.a $(LDLIBS)
-# What the fault suite runs besides ours: tests/faults/NAME.c.
-FAULT_PROGRAMS := $(patsubst %.c,$(O)/%,$(wildcard tests/faults/*.c))
-$(O)/tests/faults/%: $(O)/tests/faults/%.o $(O)/libjobctl.a
-	$(call say,LD,$@)
-	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) $(O)/libjobctl.a $(LDLIBS)
-unit-tests: $(UNIT_TESTS) $(FAULT_PROGRAMS)
+unit-tests: $(UNIT_TESTS) $(TEST_AIDS)
 
 # Packages first: only the make that runs after them sees what they brought.
 setup:
@@ -151,6 +148,10 @@ faults: unit-tests all
 	@O='$(O)' tests/faults/storm --long $(if $(SEED),--seed $(SEED)) $(if $(JOBS),--jobs $(JOBS)) \
 		$(if $(SECONDS_),--seconds $(SECONDS_)) $(if $(FAULTS),--faults $(FAULTS))
 
+# Figures, all against something else in the same run; NAMES for some of them, LONG=1 for full sizes.
+bench: unit-tests all
+	@O='$(O)' tests/bench/run $(if $(LONG),--long) $(NAMES)
+
 # What clang-tidy is to compile with; gcc's own warnings are not its business.
 print-flags:
 	@echo $(filter -std=% -D% -I%,$(ALL_CFLAGS))
@@ -167,8 +168,8 @@ clean:
 	rm -rf build
 
 FORCE:
-.PHONY: all asan check check-bats check-gen check-headers check-sql check-unit ci clang clean \
+.PHONY: all asan bench check check-bats check-gen check-headers check-sql check-unit ci clang clean \
 	dist faults gen install lint man print-flags quickstart setup setup-test tidy uninstall unit-tests valgrind FORCE
 .SECONDARY:
--include $(LIB_OBJ:.o=.d) $(PROGRAMS:%=$(O)/cmd/%.d) $(UNIT_TESTS:%=%.d) $(FAULT_PROGRAMS:%=%.d) \
+-include $(LIB_OBJ:.o=.d) $(PROGRAMS:%=$(O)/cmd/%.d) $(UNIT_TESTS:%=%.d) $(TEST_AIDS:%=%.d) \
 	$(HEADERS:%=$(O)/headers/%.d)
