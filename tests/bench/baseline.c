@@ -4,8 +4,7 @@
  *   baseline spawn N WIDTH PROGRAM        start PROGRAM N times, WIDTH at once; nothing is remembered
  *   baseline insert CONNINFO              connect, INSERT one row that is a job, disconnect
  *   baseline latency CONNINFO N SOCKET    submit N jobs, one after the other, each when the last
- *                                         has begun: prints milliseconds from call to begin, one a line
- *   baseline begin SOCKET                 the job of that: says that it has begun
+ *                                         (begin.c) has begun: prints milliseconds from call to begin, one a line
  *   baseline drain CONNINFO QUEUE BATCH SECONDS
  *                                         claim and finish jobs that are nothing, by two statements
  *                                         a batch, until there are none or the time is over: prints
@@ -141,18 +140,6 @@ latency(const char *conninfo, long n, const char *path)
 	return 0;
 }
 
-static int
-begin(const char *path)
-{
-	int64_t now = now_ns();
-	struct sockaddr_un name;
-	int fd = datagrams(path, &name);
-
-	if (sendto(fd, &now, sizeof now, 0, (struct sockaddr *)&name, sizeof name) < 0)
-		die(path);
-	return 0;
-}
-
 static PGresult *
 call(PGconn *conn, const char *sql, int n, const char *const *args)
 {
@@ -250,12 +237,10 @@ main(int argc, char **argv)
 		return insert(argv[2]);
 	if (!strcmp(what, "latency") && argc == 5)
 		return latency(argv[2], strtol(argv[3], NULL, 10), argv[4]);
-	if (!strcmp(what, "begin") && argc == 3)
-		return begin(argv[2]);
 	if (!strcmp(what, "drain") && argc == 6)
 		return drain(argv[2], argv[3], argv[4], strtod(argv[5], NULL));
 	if (!strcmp(what, "memory") && argc > 2)
 		return memory(argv + 2);
-	fputs("usage: baseline spawn|insert|latency|begin|drain|memory ...\n", stderr);
+	fputs("usage: baseline spawn|insert|latency|drain|memory ...\n", stderr);
 	return 64;
 }
