@@ -90,10 +90,13 @@ the_worker() {
 	pgrep -P "$WORKER_PID"
 }
 
-# As nothing else does: the guardian and the worker at once.
+# As nothing else does: the guardian and the worker at once, so that neither sees the other die.
 kill_worker() {	# GUARDIAN
-	# shellcheck disable=SC2046 # numbers
-	kill -KILL "$1" $(pgrep -P "$1")
+	local both
+
+	mapfile -t both < <(echo "$1"; pgrep -P "$1")
+	kill -STOP "${both[@]}"
+	kill -KILL "${both[@]}"
 }
 
 no_jobs_run() {
