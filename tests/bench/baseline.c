@@ -29,7 +29,7 @@
 
 extern char **environ;
 
-static void
+static _Noreturn void
 die(const char *what)
 {
 	fprintf(stderr, "baseline: %s: %s\n", what, strerror(errno));
