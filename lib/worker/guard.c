@@ -241,8 +241,8 @@ give_back(struct worker *w, const char *why, bool crashed)
 	for (size_t i = 0; i < STARTED; i++)
 		if (atomic_load(&g->started[i].used))
 			pg_array_add(&started, pg_uuid(&g->started[i].id));
+	db.call_ms = CALL_MS;
 	if (pg_connect(&db, w->cmd->name, w->cfg.common.dbname, &e) == 0) {
-		db.call_ms = CALL_MS;
 		if (pg_first_call(&db, &res,
 				  "SELECT count(*) FROM jobctl.reap($1, $2, started => $3, crashed => $4)",
 				  PG_ARGS(pg_array(&dead, pg_uuid(&w->id)), pg_text(why),

@@ -445,7 +445,8 @@ worker_run(struct worker *w)
 	AUTOFD sigfd = -1;
 
 	init(w);
-	if (proc_init((int)w->cfg.slots * (PER_RUN + PER_GROUP) + SPARE, &e) || guard_begin(w, &signals, &e))
+	if (proc_init((int)w->cfg.slots * (PER_RUN + PER_GROUP) + SPARE, &e) ||
+	    guard_begin(w, &signals, &e))
 		return cmd_fail(w->cmd, &e);
 	maintain_init(w);
 	sigprocmask(SIG_SETMASK, &signals, NULL);

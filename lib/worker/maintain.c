@@ -2,8 +2,9 @@
  * maintain.c - what every worker does for all: dead workers' jobs given back
  *
  * The database finds those whose lease has ended: now and then, and when one will
- * have, should it not be renewed.  Workers of our own host we look at ourselves, and see their death at once: through a pidfd of some of
- * them.  That only makes us look again; dead is who neighbour_look() says.
+ * have, should it not be renewed.  Workers of our own host we look at ourselves, and
+ * see their death at once: through a pidfd of some of them.  That only makes us look
+ * again; dead is who neighbour_look() says.
  *
  * The workers of a host are a ring, ordered by their ids, in which each watches those
  * behind it.  Whoever dies is seen by as many, however many there are; whoever looks,
@@ -138,12 +139,17 @@ look_at(struct worker *w, const PGresult *res, struct pg_array *dead)
 	w->nwatched = n;
 }
 
-/* And look again, less and less often: what is locked now keeps its worker. */
+/* Less and less often: what is locked, or does not die, keeps its worker. */
 static void
-reap(struct worker *w, struct pg_array *dead)
+look_again(struct worker *w)
 {
 	w->neighbours_at = earliest(w->neighbours_at, deadline_in(db_jitter(w->again_ms)));
 	w->again_ms = earliest(w->again_ms * 2, MAINTAIN_MS);
+}
+
+static void
+reap(struct worker *w, struct pg_array *dead)
+{
 	pipe_call(&w->pipe, db_deadline(w), "SELECT count(*) FROM jobctl.reap($1, $2)",
 		  PG_ARGS(pg_array(dead, pg_uuid(&w->id)), pg_text(NEIGHBOUR_GONE)),
 		  reaped_neighbours, w);
@@ -159,16 +165,15 @@ found_neighbours(void *ctx, const PGresult *res, const struct err *e)
 		db_complain(w, "cannot look for dead workers", e);
 	else
 		look_at(w, res, &dead);
-	if (dead.n && cgroup_abandoned(w->delegated, WORKER_GROUP)) {
-		/* what they had started is being killed */
-		w->neighbours_at = deadline_in(ENDING_MS);
-		maintenance_is_over(w, NULL);
-	} else if (dead.n) {
-		reap(w, &dead);
-	} else {
+	if (dead.n)
+		look_again(w);
+	else
 		w->again_ms = AGAIN_MS;
+	/* first what they had started dies */
+	if (dead.n && !cgroup_abandoned(w->delegated, WORKER_GROUP))
+		reap(w, &dead);
+	else
 		maintenance_is_over(w, NULL);
-	}
 	pg_array_free(&dead);
 }
 

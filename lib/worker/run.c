@@ -183,8 +183,8 @@ spawn(struct worker *w, struct run *r, const struct command *c, struct err *e)
 	struct proc_spec spec;
 
 	in = stdin_for(r, c, e);
-	if (in < 0 || tree_enter(w, r, &group, e) || pipe_from_child(&r->out, &out, e) || pipe_from_child(&r->err, &err, e) ||
-	    pipe_from_child(&r->control, &control, e))
+	if (in < 0 || tree_enter(w, r, &group, e) || pipe_from_child(&r->out, &out, e) ||
+	    pipe_from_child(&r->err, &err, e) || pipe_from_child(&r->control, &control, e))
 		return -1;
 	spec = (struct proc_spec){ .argv = c->argv, .envp = c->envp, .path = getenv("PATH"),
 				   .cwd = c->cwd, .in = in, .out = out, .err = err,
