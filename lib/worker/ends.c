@@ -305,20 +305,15 @@ struct ends {
 static void
 add_end(struct ends *x, const struct run *r)
 {
-	const struct rusage *u = &r->end.usage;
-	double cpu = (double)u->ru_utime.tv_sec + (double)u->ru_stime.tv_sec +
-		     (double)(u->ru_utime.tv_usec + u->ru_stime.tv_usec) / 1e6;
-	bool ran = r->started != 0;
-
 	pg_array_add(&x->id, pg_uuid(&r->id));
 	pg_array_add(&x->token, pg_uuid(&r->token));
 	pg_array_add(&x->outcome, pg_text(r->outcome));
-	add(&x->code, pg_i32(r->end.exit_code), !r->end.signal && (ran || r->end.exit_code));
-	add(&x->signal, pg_i32(r->end.signal), r->end.signal != 0);
+	add(&x->code, pg_i32(r->exit_code), r->exit_code >= 0);
+	add(&x->signal, pg_i32(r->signal), r->signal != 0);
 	pg_array_add(&x->error, pg_text(r->error));
 	pg_array_add(&x->result, pg_json(r->report.result));
-	add(&x->cpu, pg_double(cpu), ran);
-	add(&x->rss, pg_i64(u->ru_maxrss * 1024), ran);
+	add(&x->cpu, pg_double(r->cpu_s), r->cpu_s >= 0);
+	add(&x->rss, pg_i64(r->rss_bytes), r->rss_bytes >= 0);
 }
 
 static void
@@ -384,7 +379,7 @@ pick(struct worker *w, struct run **v)
 	for (size_t i = 0; i < w->nruns && n < BATCH && bytes < OUTPUT_BYTES; i++) {
 		struct run *r = w->runs[i];
 
-		if (r->state != RUN_ENDED || !r->swept || now < r->retry_at)
+		if (r->state != RUN_ENDED || r->child || now < r->retry_at)
 			continue;
 		if (n && (r->alone || !r->outcome != !v[0]->outcome ||
 			  (!r->outcome && !same_reason(r, v[0]))))
@@ -413,7 +408,7 @@ write_at(const struct worker *w)
 		const struct run *r = w->runs[i];
 		int64_t ready = hurry ? 0 : r->ended + LINGER_MS;
 
-		if (r->state == RUN_ENDED && r->swept)
+		if (r->state == RUN_ENDED && !r->child)
 			at = earliest(at, r->retry_at > ready ? r->retry_at : ready);
 	}
 	return at;

@@ -57,8 +57,7 @@ worker_fatal(struct worker *w, const struct err *e)
 	w->status = (int)e->kind;
 	w->over = true;
 	/* The lease brings the jobs back; nothing of ours may still run then. */
-	for (size_t i = 0; i < w->nruns; i++)
-		proc_stop(&w->runs[i]->proc, 0);
+	children_kill(w);
 }
 
 /*
@@ -96,8 +95,7 @@ on_signal(struct worker *w, int fd)
 			log_line(LOG_LEVEL_WARNING, "stopping what runs", NULL);
 			kill_all(w, STOP_INTERRUPT);
 		} else {
-			for (size_t i = 0; i < w->nruns; i++)
-				proc_stop(&w->runs[i]->proc, 0);
+			children_kill(w);
 			w->status = 128 + (int)si.ssi_signo;
 			w->over = true;
 		}
@@ -247,8 +245,9 @@ tick_runs(struct worker *w)
 
 		if (r->state == RUN_STARTED && now >= r->expires)
 			run_stop(w, r, STOP_TIMEOUT);
-		proc_tick(&r->proc);
 	}
+	for (size_t i = 0; i < w->nchildren; i++)
+		proc_tick(&w->children[i]->proc);
 	claim_tick(w);
 }
 
@@ -292,11 +291,11 @@ due(const struct worker *w)
 		t = earliest(t, w->start_at);
 	if (needs_lease(w))
 		t = earliest(t, w->fence_at);
-	for (size_t i = 0; i < w->nruns; i++) {
-		t = earliest(t, w->runs[i]->proc.kill_at);
+	for (size_t i = 0; i < w->nruns; i++)
 		if (w->runs[i]->state == RUN_STARTED)
 			t = earliest(t, w->runs[i]->expires);
-	}
+	for (size_t i = 0; i < w->nchildren; i++)
+		t = earliest(t, w->children[i]->proc.kill_at);
 	t = earliest(t, tree_due(w));
 	t = earliest(t, give_up_at(w));
 	return earliest(t, claim_held_until(w));
@@ -311,7 +310,7 @@ fill_table(struct worker *w, int sigfd, int64_t *deadline)
 {
 	bool hold = w->pressed && w->registered;
 	struct pollfd *p;
-	size_t n = FIXED, need = FIXED + w->nstarted * PER_RUN + w->nruns;
+	size_t n = FIXED, need = FIXED + w->nstarted * PER_RUN + w->nchildren;
 
 	if (w->table_cap < need) {
 		w->table_cap = need + 64;
@@ -325,13 +324,14 @@ fill_table(struct worker *w, int sigfd, int64_t *deadline)
 	p[3] = (struct pollfd){ .fd = w->watch_fd, .events = POLLIN };
 	for (size_t i = 0; i < w->nruns; i++) {
 		const struct run *r = w->runs[i];
-		const int fds[PER_RUN] = { r->proc.fd, hold ? -1 : r->out, hold ? -1 : r->err,
-					   r->control };
 
 		if (r->state != RUN_STARTED)
 			continue;
-		for (int k = 0; k < PER_RUN; k++)	/* poll() skips negative descriptors */
-			p[n++] = (struct pollfd){ .fd = fds[k], .events = POLLIN };
+		/* poll() skips negative descriptors */
+		p[n++] = (struct pollfd){ .fd = r->child->proc.fd, .events = POLLIN };
+		p[n++] = (struct pollfd){ .fd = hold ? -1 : r->out, .events = POLLIN };
+		p[n++] = (struct pollfd){ .fd = hold ? -1 : r->err, .events = POLLIN };
+		p[n++] = (struct pollfd){ .fd = r->control, .events = POLLIN };
 	}
 	return n;
 }
@@ -432,8 +432,9 @@ release(struct worker *w)
 	pipe_close(&w->pipe, &e);
 	pg_connector_free(w->connector);
 	maintain_free(w);
-	tree_free(w);
 	runs_free(w);
+	children_free(w);
+	tree_free(w);
 	free(w->table);
 }
 

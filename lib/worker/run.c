@@ -29,9 +29,9 @@ run_new(struct worker *w)
 	struct run *r = xcalloc(1, sizeof *r);
 
 	*r = (struct run){
-		.proc = PROC_INIT, .out = -1, .err = -1, .control = -1, .spool = SPOOL_INIT,
+		.out = -1, .err = -1, .control = -1, .spool = SPOOL_INIT,
 		.line = STR(CONTROL_LINE), .report = REPORT_INIT, .expires = NEVER,
-		.flush_at = NEVER, .place = -1,
+		.flush_at = NEVER, .place = -1, .exit_code = -1, .cpu_s = -1, .rss_bytes = -1,
 	};
 	w->runs = xreallocarray(w->runs, w->nruns + 1, sizeof *w->runs);
 	w->runs[w->nruns++] = r;
@@ -75,7 +75,6 @@ run_forget(struct worker *w, struct run *r)
 	if (r->state == RUN_CLAIMED)
 		w->nclaimed--;
 	guard_settled(w, r);
-	tree_leave(r);
 	run_free(r);
 }
 
@@ -129,7 +128,6 @@ ended(struct worker *w, struct run *r, const char *outcome, const char *error)
 	r->state = RUN_ENDED;
 	r->error = error ? clean(error) : NULL;
 	r->ended = now_ms();
-	r->swept = !r->leader;
 	close_pipes(r);
 	spool_end(&r->spool);
 	free_p(&r->args);		/* what is left may wait for a database for long */
@@ -160,37 +158,19 @@ stdin_for(const struct run *r, const struct command *c, struct err *e)
 }
 
 static int
-pipe_from_child(int *ours, int *theirs, struct err *e)
-{
-	int fds[2];
-
-	if (pipe2(fds, O_CLOEXEC))
-		return err_sys(e, ERR_OS, "cannot make a pipe");
-	fcntl(fds[0], F_SETFL, O_NONBLOCK); /* our end only: the child expects to block */
-	*ours = fds[0];
-	*theirs = fds[1];
-	return 0;
-}
-
-static int
 spawn(struct worker *w, struct run *r, const struct command *c, struct err *e)
 {
 	AUTOFD in = -1;
 	AUTOFD out = -1;
 	AUTOFD err = -1;
 	AUTOFD control = -1;
-	AUTOFD group = -1;
-	struct proc_spec spec;
 
 	in = stdin_for(r, c, e);
-	if (in < 0 || tree_enter(w, r, &group, e) || pipe_from_child(&r->out, &out, e) ||
-	    pipe_from_child(&r->err, &err, e) || pipe_from_child(&r->control, &control, e))
+	if (in < 0 || child_pipe_from(&r->out, &out, e) ||
+	    child_pipe_from(&r->err, &err, e) || child_pipe_from(&r->control, &control, e))
 		return -1;
-	spec = (struct proc_spec){ .argv = c->argv, .envp = c->envp, .path = getenv("PATH"),
-				   .cwd = c->cwd, .in = in, .out = out, .err = err,
-				   .control = control, .group = group,
-				   .not_after = w->fence_at };
-	return proc_spawn(&r->proc, &spec, e);
+	r->child = child_start(w, c, (const int[]){ in, out, err, control }, &r->token, e);
+	return r->child ? 0 : -1;
 }
 
 /* Ours to mend, not the job's: no process or no descriptor is to be had just now. */
@@ -206,10 +186,10 @@ not_started(struct worker *w, struct run *r, const struct err *e)
 {
 	const char *outcome = "not_executable";
 
-	r->end.exit_code = 126;
+	r->exit_code = 126;
 	if (e->sys == ENOENT || e->sys == ENOTDIR) {
 		outcome = "not_found";
-		r->end.exit_code = 127;
+		r->exit_code = 127;
 	} else if (e->sys == E2BIG) {
 		outcome = "permanent";
 	} else if (e->sys == ETXTBSY) {	/* it is being installed */
@@ -232,10 +212,8 @@ run_start(struct worker *w, struct run *r)
 	guard_started(w, r);		/* before: it may be the end of us at once */
 	rc = spawn(w, r, &c, &e);
 	command_free(&c);
-	if (rc) {
+	if (rc)
 		guard_settled(w, r);
-		tree_leave(r);
-	}
 	if (rc && e.sys == ETIME) {	/* the lease is over: tick_runs() sees to it */
 		close_pipes(r);
 		return;
@@ -251,10 +229,9 @@ run_start(struct worker *w, struct run *r)
 		return;
 	}
 	r->state = RUN_STARTED;
-	r->leader = r->proc.pid;
 	w->nclaimed--;
 	w->nstarted++;
-	r->started = now_ms();
+	r->started = r->child->started;
 	r->expires = r->timeout_ms ? deadline_in(r->timeout_ms) : NEVER;
 	log_line(LOG_LEVEL_DEBUG, "started", "id", uuid_str(&r->id).z, "kind", r->kind, NULL);
 }
@@ -279,7 +256,7 @@ run_stop(struct worker *w, struct run *r, enum run_stop why)
 		if (r->stop >= STOP_CANCEL && r->stop != STOP_INTERRUPT)
 			control_end(r);
 		r->expires = NEVER;
-		proc_stop(&r->proc, why >= STOP_FENCED ? 0 : w->cfg.grace_ms);
+		proc_stop(&r->child->proc, why >= STOP_FENCED ? 0 : w->cfg.grace_ms);
 	}
 }
 
@@ -317,15 +294,11 @@ read_rest(struct run *r, int stream, int *fd)
 
 /* What an exit says, by convention: see the table in jobctl-worker(1). */
 static const char *
-exit_outcome(const struct worker *w, const struct run *r)
+exit_outcome(const struct worker *w, const struct proc_end *end)
 {
-	int code = r->end.exit_code;
+	int code = end->exit_code;
 
-	if (r->stop == STOP_CANCEL)
-		return "cancelled";
-	if (r->stop == STOP_TIMEOUT)
-		return "timeout";
-	if (r->end.signal)
+	if (end->signal)
 		return "signal";
 	if (code == 0)
 		return "ok";
@@ -336,38 +309,28 @@ exit_outcome(const struct worker *w, const struct run *r)
 	return code == 127 ? "not_found" : code == 126 ? "not_executable" : "exit";
 }
 
-/* KILL, not from us, and the kernel has killed something for want of memory. */
+/* The kernel has killed something for want of memory since this was last asked. */
 static bool
-out_of_memory(struct worker *w, const struct run *r)
+out_of_memory(struct worker *w)
 {
 	int64_t before = w->oom_kills;
 
-	if (r->end.signal != SIGKILL || r->stop != STOP_NONE)
-		return false;
 	w->oom_kills = cgroup_oom_kills();
 	return w->oom_kills > before;
 }
 
-/* What is said of an end that is not "ok"; yours. */
-static char *
-exit_error(struct worker *w, struct run *r, const char *outcome)
+char *
+run_end_text(struct worker *w, const struct proc_end *end, const char *said, bool stopped)
 {
-	const char *said = spool_last_line(&r->spool), *name;
-	char limit[32];
+	const char *name, *memory;
 
-	if (!strcmp(outcome, "cancelled"))
-		return xstrdup("cancelled while running");
-	if (!strcmp(outcome, "timeout")) {
-		duration_text((double)r->timeout_ms / 1000, limit);
-		return xasprintf("timed out after %s", limit);
-	}
-	if (r->end.signal) {
-		name = sigabbrev_np(r->end.signal);
-		return xasprintf("killed by signal %d (%s)%s%s%s", r->end.signal,
-				 name ? name : "?", out_of_memory(w, r) ? ", out of memory" : "",
-				 *said ? ": " : "", said);
-	}
-	return *said ? xstrdup(said) : xasprintf("exited with status %d", r->end.exit_code);
+	if (!end->signal)
+		return *said ? xstrdup(said)
+			     : xasprintf("exited with status %d", end->exit_code);
+	name = sigabbrev_np(end->signal);
+	memory = end->signal == SIGKILL && !stopped && out_of_memory(w) ? ", out of memory" : "";
+	return xasprintf("killed by signal %d (%s)%s%s%s", end->signal, name ? name : "?", memory,
+			 *said ? ": " : "", said);
 }
 
 static void
@@ -378,40 +341,84 @@ note_duration(struct worker *w, const struct run *r)
 	w->mean_ms = w->mean_ms > 0 ? w->mean_ms * 0.9 + ms * 0.1 : ms;
 }
 
+/* Nobody wants to hear of its end. */
+static void
+superseded(struct worker *w, struct run *r)
+{
+	log_line(LOG_LEVEL_WARNING, "superseded", "id", uuid_str(&r->id).z, NULL);
+	w->nstarted--;
+	r->state = RUN_ENDED;
+	r->ended = now_ms();
+	close_pipes(r);
+	if (!r->child)
+		run_forget(w, r);
+}
+
+void
+run_over(struct worker *w, struct run *r, const char *outcome, const char *error)
+{
+	AUTOFREE char *text = NULL;
+	char limit[32];
+
+	r->ran_ms = now_ms() - r->started;
+	note_duration(w, r);
+	if (r->stop == STOP_SUPERSEDED) {
+		superseded(w, r);
+	} else if (r->stop == STOP_CANCEL) {
+		ended(w, r, "cancelled", "cancelled while running");
+	} else if (r->stop == STOP_TIMEOUT) {
+		duration_text((double)r->timeout_ms / 1000, limit);
+		text = xasprintf("timed out after %s", limit);
+		ended(w, r, "timeout", text);
+	} else {
+		ended(w, r, outcome, error);
+	}
+}
+
+void
+run_died(struct worker *w, struct run *r, const struct proc_end *end, const char *error)
+{
+	const char *outcome = exit_outcome(w, end);
+
+	r->exit_code = end->exit_code;
+	r->signal = end->signal;
+	if (r->stop == STOP_NONE && end->signal == SIGKILL && now_ms() >= w->fence_at)
+		r->stop = STOP_FENCED;	/* the guardian's work, while we were stopped */
+	if (r->stop == STOP_FENCED)
+		run_over(w, r, NULL, "interrupted: the worker could not renew its lease");
+	else if (r->stop == STOP_INTERRUPT)
+		run_over(w, r, NULL, "interrupted: the worker was told to stop");
+	else
+		run_over(w, r, outcome, error);
+}
+
 void
 run_exited(struct worker *w, struct run *r)
 {
+	const struct proc_end *end = &r->child->end;
+	const struct rusage *u = &end->usage;
 	AUTOFREE char *error = NULL;
 	struct err e = ERR_INIT;
-	const char *outcome;
 
-	r->ran_ms = now_ms() - r->started;
-	if (proc_collect(&r->proc, &r->end, &e)) {
+	if (child_exited(r->child, &e)) {
 		worker_fatal(w, &e); /* cannot be: the child is ours and nobody else waits */
 		return;
 	}
-	if (r->stop == STOP_NONE && r->end.signal == SIGKILL && now_ms() >= w->fence_at)
-		r->stop = STOP_FENCED;	/* the guardian's work, while we were stopped */
 	control_end(r);
 	read_rest(r, 1, &r->out);
 	read_rest(r, 2, &r->err);
-	note_duration(w, r);
-	if (r->stop == STOP_SUPERSEDED) {
-		log_line(LOG_LEVEL_WARNING, "superseded", "id", uuid_str(&r->id).z, NULL);
-		w->nstarted--;
-		r->state = RUN_ENDED;
-		r->ended = now_ms();
-		close_pipes(r);
-		return;
-	}
-	if (r->stop == STOP_INTERRUPT || r->stop == STOP_FENCED) {
-		ended(w, r, NULL, r->stop == STOP_FENCED
-				  ? "interrupted: the worker could not renew its lease"
-				  : "interrupted: the worker was told to stop");
-		return;
-	}
-	outcome = exit_outcome(w, r);
-	if (strcmp(outcome, "ok") != 0)
-		error = exit_error(w, r, outcome);
-	ended(w, r, outcome, error);
+	r->cpu_s = (double)u->ru_utime.tv_sec + (double)u->ru_stime.tv_sec +
+		   (double)(u->ru_utime.tv_usec + u->ru_stime.tv_usec) / 1e6;
+	r->rss_bytes = u->ru_maxrss * 1024;
+	if (end->signal || end->exit_code)
+		error = run_end_text(w, end, spool_last_line(&r->spool), r->stop != STOP_NONE);
+	run_died(w, r, end, error);
+}
+
+void
+run_swept(struct worker *w, struct run *r)
+{
+	r->child = NULL;
+	if (r->stop == STOP_SUPERSEDED)
+		run_forget(w, r);
 }

@@ -34,24 +34,32 @@ enum {
 	ENVIRONMENT_MAX = 4 << 20,
 };
 
-/* A child that is no job's first process has exited: collect it. */
+static bool
+is_leader(const struct worker *w, pid_t pid)
+{
+	for (size_t i = 0; i < w->nchildren; i++)
+		if (w->children[i]->proc.pid == pid)
+			return true;
+	return false;
+}
+
+/* A child that we did not start has exited: collect it. */
 static void
 reap(struct worker *w)
 {
 	siginfo_t si = { .si_pid = 0 };
 
 	while (waitid(P_ALL, 0, &si, WEXITED | WNOHANG | WNOWAIT) == 0 && si.si_pid) {
-		for (size_t i = 0; i < w->nruns; i++)
-			if (w->runs[i]->proc.pid == si.si_pid)
-				return;		/* that is for run_exited() */
+		if (is_leader(w, si.si_pid))
+			return;		/* that is for child_exited() */
 		waitpid(si.si_pid, NULL, WNOHANG);
 		si.si_pid = 0;
 	}
 }
 
-/* The token in a process's environment as it was when its program began; false if none. */
+/* The mark in a process's environment as it was when its program began; false if none. */
 static bool
-token_of(pid_t pid, struct uuid *token)
+mark_of(pid_t pid, struct uuid *mark)
 {
 	static const char name[] = "JOBCTL_TOKEN=";
 	AUTOSTR s = STR(ENVIRONMENT_MAX);
@@ -66,81 +74,68 @@ token_of(pid_t pid, struct uuid *token)
 		str_add(&s, buf, (size_t)n);
 	for (const char *p = s.buf, *end = s.buf + s.len; p < end; p += strlen(p) + 1)
 		if (!strncmp(p, name, strlen(name)))
-			return uuid_parse(p + strlen(name), token, &ignored) == 0;
+			return uuid_parse(p + strlen(name), mark, &ignored) == 0;
 	return false;
 }
 
-static struct run *
+static struct child *
 in_group(const struct worker *w, pid_t pid)
 {
 	ino_t id = w->ngroups ? cgroup_of(pid) : 0;
 
-	for (size_t i = 0; id && i < w->nruns; i++)
-		if (w->runs[i]->group && w->runs[i]->group->cgroup.id == id)
-			return w->runs[i];
+	for (size_t i = 0; id && i < w->nchildren; i++)
+		if (w->children[i]->group && w->children[i]->group->cgroup.id == id)
+			return w->children[i];
 	return NULL;
 }
 
-/* The run an orphan certainly belongs to, or NULL. */
-static struct run *
+/* The child an orphan certainly comes from, or NULL. */
+static struct child *
 owner(const struct worker *w, const struct process *orphan)
 {
-	struct run *r = in_group(w, orphan->pid);
-	struct uuid token;
+	struct child *c = in_group(w, orphan->pid);
+	struct uuid mark;
 
-	if (r)
-		return r;
-	for (size_t i = 0; i < w->nruns; i++)
-		if (w->runs[i]->leader && w->runs[i]->leader == orphan->session)
-			return w->runs[i];
-	if (!token_of(orphan->pid, &token))
+	if (c)
+		return c;
+	for (size_t i = 0; i < w->nchildren; i++)
+		if (w->children[i]->leader == orphan->session)
+			return w->children[i];
+	if (!mark_of(orphan->pid, &mark))
 		return NULL;
-	for (size_t i = 0; i < w->nruns; i++)
-		if (w->runs[i]->leader && uuid_equal(&w->runs[i]->token, &token))
-			return w->runs[i];
+	for (size_t i = 0; i < w->nchildren; i++)
+		if (uuid_equal(&w->children[i]->mark, &mark))
+			return w->children[i];
 	return NULL;
 }
 
-static bool
-is_unswept(const struct run *r)
-{
-	return r->state == RUN_ENDED && !r->swept;
-}
-
-/* Marks the unswept runs that must not be written while this process lives; false if none. */
+/* Marks the ended children that count as alive while this process is; false if none. */
 static bool
 blame(struct worker *w, const struct process *orphan)
 {
-	const struct run *mine = owner(w, orphan);
+	const struct child *mine = owner(w, orphan);
 	bool found = false;
 
-	for (size_t i = 0; i < w->nruns; i++) {
-		struct run *r = w->runs[i];
+	for (size_t i = 0; i < w->nchildren; i++) {
+		struct child *c = w->children[i];
 
-		if (is_unswept(r) &&
-		    (mine ? r == mine : process_started_ms(orphan) + TICK_MS > r->started))
-			found = r->left = true;
+		if (c->ended &&
+		    (mine ? c == mine : process_started_ms(orphan) + TICK_MS > c->started))
+			found = c->left = true;
 	}
 	return found;
 }
 
-static bool
-is_leader(const struct worker *w, pid_t pid)
-{
-	for (size_t i = 0; i < w->nruns; i++)
-		if (w->runs[i]->proc.pid == pid)
-			return true;
-	return false;
-}
-
 static void
-complain(struct run *r)
+complain(const struct worker *w, struct child *c)
 {
-	if (r->stuck || now_ms() < r->ended + STUCK_MS)
+	if (c->stuck || now_ms() < c->ended + STUCK_MS)
 		return;
-	r->stuck = true;
-	log_line(LOG_LEVEL_WARNING, "what a job left behind does not die", "id",
-		 uuid_str(&r->id).z, NULL);
+	c->stuck = true;
+	for (size_t i = 0; i < w->nruns; i++)
+		if (w->runs[i]->child == c)
+			log_line(LOG_LEVEL_WARNING, "what a job left behind does not die", "id",
+				 uuid_str(&w->runs[i]->id).z, NULL);
 }
 
 static int64_t
@@ -150,17 +145,17 @@ pause_ms(const struct worker *w)
 }
 
 static void
-swept(struct worker *w, struct run *r)
+swept(struct worker *w, struct child *c)
 {
-	r->swept = !r->left;
-	if (!r->swept) {
-		r->sweep_at = deadline_in(pause_ms(w));
-		complain(r);
+	if (c->left) {
+		c->sweep_at = deadline_in(pause_ms(w));
+		complain(w, c);
 		return;
 	}
-	tree_leave(r);
-	if (r->stop == STOP_SUPERSEDED)		/* nobody wants to hear of its end */
-		run_forget(w, r);
+	for (size_t i = w->nruns; i-- > 0;)
+		if (w->runs[i]->child == c)
+			run_swept(w, w->runs[i]);
+	child_forget(w, c);
 }
 
 int64_t
@@ -168,9 +163,9 @@ tree_due(const struct worker *w)
 {
 	int64_t due = NEVER;
 
-	for (size_t i = 0; i < w->nruns; i++)
-		if (is_unswept(w->runs[i]))
-			due = earliest(due, w->runs[i]->sweep_at);
+	for (size_t i = 0; i < w->nchildren; i++)
+		if (w->children[i]->ended)
+			due = earliest(due, w->children[i]->sweep_at);
 	return due;
 }
 
@@ -213,12 +208,12 @@ kill_orphans(struct worker *w)
 
 /* Whether something of its group was still alive. */
 static bool
-kill_group(const struct run *r)
+kill_group(const struct child *c)
 {
-	bool lives = r->group && cgroup_lives(&r->group->cgroup);
+	bool lives = c->group && cgroup_lives(&c->group->cgroup);
 
 	if (lives)
-		cgroup_kill(&r->group->cgroup);
+		cgroup_kill(&c->group->cgroup);
 	return lives;
 }
 
@@ -230,14 +225,14 @@ sweep(struct worker *w)
 	reap(w);
 	orphans = may_have_orphans(w);
 	later = orphans && now_ms() < w->walked_at + pause_ms(w);
-	for (size_t i = 0; i < w->nruns; i++)
-		if (is_unswept(w->runs[i]))
-			w->runs[i]->left = kill_group(w->runs[i]) || later;
+	for (size_t i = 0; i < w->nchildren; i++)
+		if (w->children[i]->ended)
+			w->children[i]->left = kill_group(w->children[i]) || later;
 	if (orphans && !later)
 		kill_orphans(w);
-	for (size_t i = w->nruns; i-- > 0;)
-		if (is_unswept(w->runs[i]))
-			swept(w, w->runs[i]);
+	for (size_t i = w->nchildren; i-- > 0;)
+		if (w->children[i]->ended)
+			swept(w, w->children[i]);
 }
 
 size_t
@@ -245,10 +240,11 @@ tree_poll(const struct worker *w, struct pollfd *table)
 {
 	size_t n = 0;
 
-	for (size_t i = 0; i < w->nruns; i++)
-		if (is_unswept(w->runs[i]) && w->runs[i]->group)
-			table[n++] = (struct pollfd){ .fd = w->runs[i]->group->cgroup.events,
-						      .events = POLLPRI };
+	for (size_t i = 0; i < w->nchildren; i++)
+		if (w->children[i]->ended && w->children[i]->group)
+			table[n++] = (struct pollfd){
+				.fd = w->children[i]->group->cgroup.events,
+				.events = POLLPRI };
 	return n;
 }
 
@@ -281,7 +277,7 @@ new_group(struct worker *w, struct err *e)
 }
 
 int
-tree_enter(struct worker *w, struct run *r, int *entry, struct err *e)
+tree_enter(struct worker *w, struct job_group **group, int *entry, struct err *e)
 {
 	struct job_group *g = NULL;
 	int fd;
@@ -299,17 +295,9 @@ tree_enter(struct worker *w, struct run *r, int *entry, struct err *e)
 	if (fd < 0)
 		return err_sys(e, ERR_OS, "cannot enter a control group");
 	g->taken = true;
-	r->group = g;
+	*group = g;
 	*entry = fd;
 	return 0;
-}
-
-void
-tree_leave(struct run *r)
-{
-	if (r->group)
-		r->group->taken = false;
-	r->group = NULL;
 }
 
 void

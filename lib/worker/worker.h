@@ -9,7 +9,8 @@
  *   claim.c    taking jobs
  *   ends.c     writing down what jobs said and how they ended
  *   run.c      one attempt at a job: start, output, end
- *   tree.c     what it leaves behind, and the control groups it cannot leave
+ *   child.c    the process for it
+ *   tree.c     what that leaves behind, and the control groups it cannot leave
  *   control.c  what a job says on its control descriptor
  *   command.c  which program a job means, its arguments and environment
  *
@@ -19,7 +20,7 @@
  *   - nothing is started after fence_at, and at fence_at what runs is killed:
  *     the lease counts from when it was asked for, so the server's copy ends later;
  *   - an end is written, and a job given back, only after none of its processes
- *     was found alive;
+ *     was found alive: until then the run names its child;
  *   - a claim that was not answered is said again with the same token before
  *     any other;
  *   - everything written names (id, token), so that all of it can be said again
@@ -80,6 +81,26 @@ struct report {
 };
 #define REPORT_INIT { .done = -1, .total = -1 }
 
+#define WORKER_GROUP "jobctl-"	/* names of control groups begin so; a worker's id follows */
+
+/* A control group for one child after the other. */
+struct job_group {
+	struct cgroup cgroup;
+	bool taken;
+};
+
+/* A process that we started, until nothing of what it started was found alive. */
+struct child {
+	struct proc proc;
+	pid_t leader;			/* its pid, also when it has gone */
+	struct uuid mark;		/* in its environment, unless it has thrown that away */
+	struct job_group *group;	/* what it started is in; NULL: none */
+	struct proc_end end;
+	int64_t started, ended;		/* ended: 0 while it runs */
+	int64_t sweep_at;		/* when to look for what it left behind */
+	bool left, stuck;		/* there was something; it does not die */
+};
+
 struct run {
 	struct uuid id, token;
 	char *project, *queue, *kind, *args, *checkpoint;
@@ -87,13 +108,8 @@ struct run {
 	int64_t timeout_ms;		/* 0: none */
 	enum run_state state;
 	enum run_stop stop;
-	struct proc proc;
-	pid_t leader;			/* its first process, also when that has gone; 0: none yet */
-	struct proc_end end;
+	struct child *child;		/* NULL: there is none, or nothing of it any more */
 	int place;			/* in the guardian's table of what was started, or -1 */
-	int64_t sweep_at;		/* when to look for what it left behind */
-	bool swept, left, stuck;	/* there is nothing; there was; it does not die */
-	struct job_group *group;	/* what it started is in; NULL: none */
 	int out, err, control;		/* our ends of the pipes, or -1 */
 	struct spool spool;
 	struct str line;		/* of the control channel, up to its newline */
@@ -108,18 +124,21 @@ struct run {
 	bool alone;			/* it was refused in company: say it by itself */
 	bool apart;			/* so it was alone: say its output before it, not with it */
 	const char *outcome;		/* NULL: give it back */
+	int exit_code, signal;		/* -1, 0: none */
+	double cpu_s;			/* -1: not known */
+	int64_t rss_bytes;		/* -1: not known */
 	char *error;
 };
 
-struct guarded;
-
-#define WORKER_GROUP "jobctl-"	/* names of control groups begin so; a worker's id follows */
-
-/* A control group for one job after the other. */
-struct job_group {
-	struct cgroup cgroup;
-	bool taken;
+/* What to start. */
+struct command {
+	char **argv, **envp;		/* NULL-terminated, yours */
+	size_t inherited;		/* so many of envp are borrowed, the first ones */
+	char *cwd;			/* NULL: ours */
+	bool null_stdin;
 };
+
+struct guarded;
 
 enum { WATCHED = 8 };		/* at most; far less than loop.c has descriptors to spare */
 
@@ -145,6 +164,8 @@ struct worker {
 	char **env, **exec_env;		/* of children */
 	struct run **runs;		/* in the order they were claimed */
 	size_t nruns, nstarted, nclaimed;
+	struct child **children;
+	size_t nchildren;
 	int64_t oom_kills;		/* as cgroup_oom_kills() last said */
 	int64_t start_at;		/* no process could be started: not before this */
 	int64_t walked_at;		/* when all processes were last looked at */
@@ -250,17 +271,38 @@ void run_start(struct worker *w, struct run *r);
 void run_stop(struct worker *w, struct run *r, enum run_stop why);
 /* Stream 1 or 2 has something; false if it had nothing. */
 bool run_read(struct run *r, int stream, int *fd);
-void run_exited(struct worker *w, struct run *r);
+void run_exited(struct worker *w, struct run *r);	/* its program has */
+/* It ended so, unless we stopped it: then that is what is said.  NULL gives it back. */
+void run_over(struct worker *w, struct run *r, const char *outcome, const char *error);
+/* The process that worked on it ended so. */
+void run_died(struct worker *w, struct run *r, const struct proc_end *end, const char *error);
+/* That in words, with the last that it said; yours. */
+char *run_end_text(struct worker *w, const struct proc_end *end, const char *said, bool stopped);
+void run_swept(struct worker *w, struct run *r);	/* nothing of its child is left */
 void run_forget(struct worker *w, struct run *r);	/* out of runs[], freed */
 void runs_free(struct worker *w);	/* at the end: the guardian gives back what there is */
 void run_flush_soon(struct run *r);
 
+/* child.c */
+/*
+ * Start a program; mark is in its environment.  The descriptors are as in proc_spec, and
+ * stay yours.  NULL as proc_spawn() says.
+ */
+struct child *child_start(struct worker *w, const struct command *c, const int fds[4],
+			  const struct uuid *mark, struct err *e) MUSTCHECK;
+/* The leader has exited: its end is known, and what it left is looked for. */
+int child_exited(struct child *c, struct err *e) MUSTCHECK;
+void child_forget(struct worker *w, struct child *c);	/* nothing of it is there */
+void children_kill(struct worker *w);			/* at once */
+void children_free(struct worker *w);
+/* A pipe whose write end is for a child; our end does not block. */
+int child_pipe_from(int *ours, int *theirs, struct err *e) MUSTCHECK;
+
 /* tree.c */
-/* A group for what the run is about to start, where there are any: *entry is cgroup_entry()'s. */
-int tree_enter(struct worker *w, struct run *r, int *entry, struct err *e) MUSTCHECK;
-void tree_leave(struct run *r);		/* nothing of it is there */
+/* A group for what is about to be started, where there are any: *entry is cgroup_entry()'s. */
+int tree_enter(struct worker *w, struct job_group **group, int *entry, struct err *e) MUSTCHECK;
 void tree_turn(struct worker *w, bool woken);
-/* What tells that there is something to look for: at most one entry for each run. */
+/* What tells that there is something to look for: at most one entry for each child. */
 size_t tree_poll(const struct worker *w, struct pollfd *table);
 int64_t tree_due(const struct worker *w);
 /* With one slot the next job waits until nothing is left of the last. */
@@ -274,12 +316,6 @@ void control_end(struct run *r);	/* what is in it now is all there will be */
 void report_free(struct report *p);
 
 /* command.c */
-struct command {
-	char **argv, **envp;		/* NULL-terminated, yours */
-	size_t inherited;		/* so many of envp are borrowed, the first ones */
-	char *cwd;			/* NULL: ours */
-	bool null_stdin;
-};
 int command_init(struct worker *w, struct err *e) MUSTCHECK;	/* kinds and environments */
 /* What to run for a job; ERR_DATA if its args do not fit. */
 int command_make(struct worker *w, const struct run *r, struct command *c,

@@ -1,0 +1,92 @@
+/*
+ * child.c - the processes that we start
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "worker.h"
+
+static void
+child_free(struct child *c)
+{
+	if (c->group)
+		c->group->taken = false;
+	free(c);
+}
+
+struct child *
+child_start(struct worker *w, const struct command *command, const int fds[4],
+	    const struct uuid *mark, struct err *e)
+{
+	struct child *c = xcalloc(1, sizeof *c);
+	AUTOFD group = -1;
+	int rc = tree_enter(w, &c->group, &group, e);
+
+	c->mark = *mark;
+	if (rc == 0) {
+		const struct proc_spec spec = {
+			.argv = command->argv, .envp = command->envp, .path = getenv("PATH"),
+			.cwd = command->cwd, .in = fds[0], .out = fds[1], .err = fds[2],
+			.control = fds[3], .group = group, .not_after = w->fence_at };
+
+		rc = proc_spawn(&c->proc, &spec, e);
+	}
+	if (rc) {
+		child_free(c);
+		return NULL;
+	}
+	c->leader = c->proc.pid;
+	c->started = now_ms();
+	w->children = xreallocarray(w->children, w->nchildren + 1, sizeof(struct child *));
+	w->children[w->nchildren++] = c;
+	return c;
+}
+
+int
+child_exited(struct child *c, struct err *e)
+{
+	c->ended = now_ms();
+	return proc_collect(&c->proc, &c->end, e);
+}
+
+void
+child_forget(struct worker *w, struct child *c)
+{
+	size_t i = 0;
+
+	while (w->children[i] != c)
+		i++;
+	w->children[i] = w->children[--w->nchildren];
+	child_free(c);
+}
+
+void
+children_kill(struct worker *w)
+{
+	for (size_t i = 0; i < w->nchildren; i++)
+		proc_stop(&w->children[i]->proc, 0);
+}
+
+void
+children_free(struct worker *w)
+{
+	for (size_t i = 0; i < w->nchildren; i++)
+		child_free(w->children[i]);
+	free(w->children);
+}
+
+int
+child_pipe_from(int *ours, int *theirs, struct err *e)
+{
+	int fds[2];
+
+	if (pipe2(fds, O_CLOEXEC))
+		return err_sys(e, ERR_OS, "cannot make a pipe");
+	fcntl(fds[0], F_SETFL, O_NONBLOCK); /* our end only: the child expects to block */
+	*ours = fds[0];
+	*theirs = fds[1];
+	return 0;
+}
