@@ -19,6 +19,8 @@
 
 #define CFG struct worker_config
 
+enum { HELD_MAX = 2000 };	/* by handlers: what a crash gives back is to be known of each */
+
 static const struct opt opts[] = {
 	OPT_ROW_LIST('q', "queue", "QUEUE", CFG, queues, "queue",
 		     "take jobs from this queue; a comma list, repeats (default: default)"),
@@ -29,6 +31,10 @@ static const struct opt opts[] = {
 		    "run DIR/KIND for a job of kind KIND; take only kinds that DIR has"),
 	OPT_ROW_FLAG(0, "exec", CFG, exec,
 		     "run the job's own command (kind exec), with a clean environment"),
+	OPT_ROW_FLAG(0, "pipe", CFG, pipe,
+		     "the command stays: it gets jobs as lines of JSON and answers each"),
+	OPT_ROW_INT(0, "window", "N", CFG, window, 1, 1000,
+		    "with --pipe, hand a command up to N jobs at once (default: 1)"),
 	OPT_ROW_LIST(0, "allow", "PATTERN", CFG, allow, NULL,
 		     "with --exec, run only commands whose first word matches; repeats"),
 	OPT_ROW_LIST(0, "env", "NAME", CFG, env, NULL,
@@ -66,6 +72,8 @@ static const struct example examples[] = {
 	  "run a command for each job of queue mail, four at a time" },
 	{ "jobctl-worker -q index --handlers /usr/lib/jobctl/handlers",
 	  "a program per kind of job" },
+	{ "jobctl-worker -q mail -j4 --pipe --window 10 -- /usr/local/bin/mail-handler",
+	  "four handlers that stay and hold ten jobs each" },
 	{ "jobctl-worker -q enc -j8 --exec --drain",
 	  "run submitted commands until none is ready" },
 	{ "* * * * *  jobctl-worker -q mail --drain --max-time 55s -Q -- send-mail {to}",
@@ -77,6 +85,7 @@ static const char *const synopsis[] = {
 	"[-q QUEUE]... [-j N] [options] -- COMMAND [ARG...]",
 	"[options] --handlers DIR",
 	"[options] --exec [--allow PATTERN]...",
+	"[options] --pipe [--window N] -- COMMAND [ARG...]",
 	NULL
 };
 
@@ -166,7 +175,13 @@ check(const struct worker_config *cfg, int dashes, int operands)
 		cmd_usage(&cmd, "-- COMMAND, --handlers and --exec exclude each other");
 	if (cfg->command && !*cfg->command[0])
 		cmd_usage(&cmd, "the command is empty");
-	if (cfg->command && template_has_name(cfg->command[0]))
+	if (cfg->pipe && !cfg->command)
+		cmd_usage(&cmd, "--pipe goes with -- COMMAND");
+	if (cfg->window != 1 && !cfg->pipe)
+		cmd_usage(&cmd, "--window goes with --pipe");
+	if (cfg->slots * cfg->window > HELD_MAX)
+		cmd_usage(&cmd, "-j times --window is more than %d jobs", HELD_MAX);
+	if (cfg->command && !cfg->pipe && template_has_name(cfg->command[0]))
 		cmd_usage(&cmd, "a job cannot choose the program: no {name} in the first word");
 	if (cfg->all_queues && cfg->queues.n)
 		cmd_usage(&cmd, "--all-queues and -q exclude each other");
@@ -207,7 +222,7 @@ main(int argc, char **argv)
 	static char *exec_kinds[] = { exec_kind, NULL };
 	static struct worker w = {
 		.cmd = &cmd,
-		.cfg = { .slots = 1, .max_time = NEVER, .idle_exit = NEVER, .poll_ms = 2000,
+		.cfg = { .slots = 1, .window = 1, .max_time = NEVER, .idle_exit = NEVER, .poll_ms = 2000,
 			 .lease_ms = 60000, .grace_ms = 10000, .drain_timeout = 60000,
 			 .permanent = "65,78" },
 	};

@@ -78,15 +78,28 @@ children_free(struct worker *w)
 	free(w->children);
 }
 
-int
-child_pipe_from(int *ours, int *theirs, struct err *e)
+/* One end only does not block: the child expects to. */
+static int
+make_pipe(int *reader, int *writer, int *ours, struct err *e)
 {
 	int fds[2];
 
 	if (pipe2(fds, O_CLOEXEC))
 		return err_sys(e, ERR_OS, "cannot make a pipe");
-	fcntl(fds[0], F_SETFL, O_NONBLOCK); /* our end only: the child expects to block */
-	*ours = fds[0];
-	*theirs = fds[1];
+	*reader = fds[0];
+	*writer = fds[1];
+	fcntl(*ours, F_SETFL, O_NONBLOCK);
 	return 0;
+}
+
+int
+child_pipe_from(int *ours, int *theirs, struct err *e)
+{
+	return make_pipe(ours, theirs, ours, e);
+}
+
+int
+child_pipe_to(int *theirs, int *ours, struct err *e)
+{
+	return make_pipe(theirs, ours, ours, e);
 }

@@ -26,7 +26,7 @@ prefetch(const struct worker *w)
 
 	if (w->mean_ms <= 0 || w->mean_ms >= PREFETCH_MS || w->cfg.once)
 		return 0;
-	n = PREFETCH_MS / w->mean_ms * (double)w->cfg.slots;
+	n = PREFETCH_MS / w->mean_ms * (double)(w->nstarted + run_room(w));
 	if (n > PREFETCH_MAX)
 		n = PREFETCH_MAX;
 	if (n * w->mean_args > PREFETCH_BYTES)
@@ -37,13 +37,13 @@ prefetch(const struct worker *w)
 static int64_t
 wanted(const struct worker *w)
 {
-	int64_t ahead = prefetch(w), have = (int64_t)(w->nclaimed + w->nstarted);
-	int64_t n = w->cfg.slots + ahead - have;
+	int64_t ahead = prefetch(w);
+	int64_t n = (int64_t)run_room(w) + ahead - (int64_t)w->nclaimed;
 
 	/* With some in hand wait for a batch worth a call, unless a slot stands empty. */
 	if (w->nclaimed && n < ahead / 2)
 		return 0;
-	if ((int64_t)w->nruns - have > UNWRITTEN_MAX)
+	if (w->nruns - w->nclaimed - w->nstarted > UNWRITTEN_MAX)
 		return 0;
 	if (w->cfg.max_jobs)
 		n = earliest(n, w->cfg.max_jobs - w->taken);
@@ -54,8 +54,7 @@ wanted(const struct worker *w)
 static bool
 held_up(const struct worker *w)
 {
-	return w->nclaimed && (w->nstarted >= (size_t)w->cfg.slots || now_ms() < w->start_at ||
-			       tree_is_in_the_way(w));
+	return w->nclaimed && (!run_room(w) || now_ms() < w->start_at || tree_is_in_the_way(w));
 }
 
 static struct run *

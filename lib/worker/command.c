@@ -11,7 +11,6 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "parse.h"
@@ -302,13 +301,9 @@ push_job_environment(const struct run *r, char ***v, size_t *n)
 	push(v, n, xasprintf("JOBCTL_MAX_ATTEMPTS=%d", r->max_attempts));
 	push(v, n, xstrdup("JOBCTL_CONTROL_FD=3"));
 	if (r->timeout_ms) {
-		struct timespec now;
 		char when[40];
 
-		clock_gettime(CLOCK_REALTIME, &now);
-		time_rfc3339((int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000 +
-				     r->timeout_ms * 1000,
-			     when);
+		run_deadline(r, when);
 		push(v, n, xasprintf("JOBCTL_DEADLINE=%s", when));
 	}
 	if (r->checkpoint && strcmp(r->checkpoint, "null") != 0)
@@ -333,6 +328,18 @@ command_make(struct worker *w, const struct run *r, struct command *c, struct er
 	else
 		push_job_environment(r, &c->envp, &nenv);
 	return rc;
+}
+
+void
+command_handler(struct worker *w, const struct uuid *mark, struct command *c)
+{
+	size_t n = 0, nenv = 0;
+
+	*c = (struct command){ .argv = NULL };
+	for (char *const *a = w->cfg.command; *a; a++)
+		push(&c->argv, &n, xstrdup(*a));
+	inherit(w->env, NULL, c, &nenv);
+	push(&c->envp, &nenv, xasprintf("JOBCTL_HANDLER=%s", uuid_str(mark).z));
 }
 
 void

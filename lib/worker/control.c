@@ -124,21 +124,17 @@ merge_stats(char **stats, const struct json_member *m)
 	return true;
 }
 
-static bool
-understand(struct run *r)
+bool
+report_take(struct report *p, const struct json_scan *line)
 {
-	static struct json_scan scan;
-	struct report *p = &r->report;
-	const struct json_member *message;
+	const struct json_member *message = json_scan_find(line, "message");
+	const struct json_member *said = json_scan_find(line, "progress");
+	const struct json_member *stats = json_scan_find(line, "stats");
+	const struct json_member *checkpoint = json_scan_find(line, "checkpoint");
 	int64_t done = p->done, total = p->total;
-	struct err e;
 
-	if (r->line.cut || json_scan_object(&scan, r->line.buf, r->line.len, &e))
-		return false;
-	message = json_scan_find(&scan, "message");
-	if ((message && message->type != '"') ||
-	    !progress(json_scan_find(&scan, "progress"), &done, &total) ||
-	    !merge_stats(&p->stats, json_scan_find(&scan, "stats")))
+	if ((message && message->type != '"') || !progress(said, &done, &total) ||
+	    !merge_stats(&p->stats, stats))
 		return false;
 	p->done = done;
 	p->total = total;
@@ -149,9 +145,20 @@ understand(struct run *r)
 		free(p->message);
 		p->message = str_take(&text);
 	}
-	replace(&p->checkpoint, json_scan_find(&scan, "checkpoint"));
-	replace(&p->result, json_scan_find(&scan, "result"));
+	replace(&p->checkpoint, checkpoint);
+	replace(&p->result, json_scan_find(line, "result"));
+	p->fresh = p->fresh || message || said || stats || checkpoint;
 	return true;
+}
+
+static bool
+understand(struct run *r)
+{
+	static struct json_scan scan;
+	struct err e;
+
+	return !r->line.cut && json_scan_object(&scan, r->line.buf, r->line.len, &e) == 0 &&
+	       report_take(&r->report, &scan);
 }
 
 static void
@@ -160,7 +167,6 @@ one_line(struct run *r)
 	if (strspn(r->line.buf, " \t\r") == r->line.len) {
 		;			/* a blank line says nothing */
 	} else if (understand(r)) {
-		r->report.fresh = true;
 		run_flush_soon(r);
 	} else if (r->bad_lines++ == 0) {
 		log_line(LOG_LEVEL_WARNING,

@@ -85,7 +85,7 @@ beaten(void *ctx, const PGresult *res, const struct err *e)
 	}
 	guard_renewed(w);
 	sd_say("STATUS=%srunning %zu of %" PRId64 ", %" PRId64 " completed, %" PRId64 " failed",
-	       w->draining ? "stopping; " : "", w->nstarted, w->cfg.slots, w->completed, w->failed);
+	       w->draining ? "stopping; " : "", w->nstarted, w->slots, w->completed, w->failed);
 	for (int i = 0; i < PQntuples(res); i++) {
 		struct run *r = db_find(w, PQgetvalue(res, i, 0), PQgetvalue(res, i, 1));
 		bool cancel = !strcmp(PQgetvalue(res, i, 2), "cancel");
@@ -240,7 +240,7 @@ say_hello(struct worker *w)
 		  PG_ARGS(pg_uuid(&w->id), pg_text(w->self.host), pg_text(w->self.boot_id),
 			  pg_i32(w->self.pid), pg_i64(w->self.start), pg_text(JOBCTL_VERSION),
 			  claim_words(&queues, w->queues), claim_words(&kinds, w->kinds),
-			  pg_i32((int32_t)w->cfg.slots), pg_ms(w->cfg.lease_ms)),
+			  pg_i32((int32_t)w->slots), pg_ms(w->cfg.lease_ms)),
 		  registered, w);
 	pg_array_free(&queues);
 	pg_array_free(&kinds);

@@ -87,14 +87,15 @@ void
 guard_started(struct worker *w, struct run *r)
 {
 	struct guarded *g = w->guarded;
-	size_t i = 0;
+	size_t i = w->guard_next, looked = 0;
 
-	while (i < STARTED && atomic_load(&g->started[i].used))
-		i++;
-	if (i == STARTED) {
+	for (; looked < STARTED && atomic_load(&g->started[i].used); looked++)
+		i = (i + 1) % STARTED;
+	if (looked == STARTED) {
 		atomic_store(&g->too_many, true);
 		return;
 	}
+	w->guard_next = (i + 1) % STARTED;
 	g->started[i].id = r->id;
 	atomic_store(&g->started[i].used, true);
 	r->place = (int)i;

@@ -18,7 +18,7 @@
 
 enum {
 	FIXED = 4,		/* descriptors: signals, database, guardian, neighbours */
-	PER_RUN = 4,		/* exit, out, err, control */
+	PER_CHILD = 4,		/* exit, out, err, and control or in */
 	PER_GROUP = 2,		/* itself, its events */
 	SPARE = 64,		/* for everything else */
 	ECHO_MS = 500,
@@ -94,6 +94,7 @@ on_signal(struct worker *w, int fd)
 		} else if (w->signals == 2) {
 			log_line(LOG_LEVEL_WARNING, "stopping what runs", NULL);
 			kill_all(w, STOP_INTERRUPT);
+			handlers_stop(w);
 		} else {
 			children_kill(w);
 			w->status = 128 + (int)si.ssi_signo;
@@ -125,15 +126,15 @@ pressed(const struct worker *w)
 	size_t held = 0;
 
 	for (size_t i = 0; i < w->nruns; i++)
-		held += w->runs[i]->spool.held;
+		held += w->runs[i]->spool.held +
+			(w->runs[i]->report.result ? strlen(w->runs[i]->report.result) : 0);
 	return held > HELD_BYTES + HELD_BYTES_PER_SLOT * (size_t)w->cfg.slots;
 }
 
 static bool
 may_start(const struct worker *w)
 {
-	return w->nclaimed && w->nstarted < (size_t)w->cfg.slots && !w->pressed &&
-	       !tree_is_in_the_way(w);
+	return w->nclaimed && run_room(w) && !w->pressed && !tree_is_in_the_way(w);
 }
 
 static void
@@ -146,6 +147,10 @@ start_runs(struct worker *w)
 
 		if (now >= w->fence_at || now < w->start_at || now >= until)
 			return;
+		if (w->cfg.pipe) {
+			handlers_give(w);
+			return;
+		}
 		if (w->runs[i]->state == RUN_CLAIMED)
 			run_start(w, w->runs[i]);
 	}
@@ -248,6 +253,7 @@ tick_runs(struct worker *w)
 	}
 	for (size_t i = 0; i < w->nchildren; i++)
 		proc_tick(&w->children[i]->proc);
+	handlers_tick(w);
 	claim_tick(w);
 }
 
@@ -296,6 +302,7 @@ due(const struct worker *w)
 			t = earliest(t, w->runs[i]->expires);
 	for (size_t i = 0; i < w->nchildren; i++)
 		t = earliest(t, w->children[i]->proc.kill_at);
+	t = earliest(t, handlers_due(w));
 	t = earliest(t, tree_due(w));
 	t = earliest(t, give_up_at(w));
 	return earliest(t, claim_held_until(w));
@@ -310,7 +317,7 @@ fill_table(struct worker *w, int sigfd, int64_t *deadline)
 {
 	bool hold = w->pressed && w->registered;
 	struct pollfd *p;
-	size_t n = FIXED, need = FIXED + w->nstarted * PER_RUN + w->nchildren;
+	size_t n = FIXED, need = FIXED + w->nchildren * (PER_CHILD + 1);
 
 	if (w->table_cap < need) {
 		w->table_cap = need + 64;
@@ -322,6 +329,8 @@ fill_table(struct worker *w, int sigfd, int64_t *deadline)
 	p[1].fd = db_fd(w, &p[1].events, deadline);
 	p[2] = (struct pollfd){ .fd = w->guardian, .events = POLLIN };
 	p[3] = (struct pollfd){ .fd = w->watch_fd, .events = POLLIN };
+	if (w->cfg.pipe)
+		return n + handlers_poll(w, p + n, hold);
 	for (size_t i = 0; i < w->nruns; i++) {
 		const struct run *r = w->runs[i];
 
@@ -351,7 +360,7 @@ read_runs(struct worker *w, size_t entries)
 
 		if (r->state != RUN_STARTED)
 			continue;
-		f -= PER_RUN;
+		f -= PER_CHILD;
 		if (f[1].revents && r->out >= 0)
 			(void)run_read(r, 1, &r->out);
 		if (f[2].revents && r->err >= 0)
@@ -387,7 +396,10 @@ turn(struct worker *w, int sigfd)
 		worker_fatal(w, &e);
 		return;
 	}
-	read_runs(w, n);
+	if (w->cfg.pipe)
+		handlers_ready(w, w->table + FIXED);
+	else
+		read_runs(w, n);
 	if (w->table[0].revents)
 		on_signal(w, sigfd);
 	if (w->table[2].revents)
@@ -404,7 +416,7 @@ turn(struct worker *w, int sigfd)
 	tick_watchdog(w);
 	tick_extension(w);
 	/* A claim that may have taken something is still to be answered for. */
-	if (w->draining && !w->nruns && !w->claim_want && !w->leaving && !w->over)
+	if (w->draining && !w->nruns && !w->nchildren && !w->claim_want && !w->leaving && !w->over)
 		db_unregister(w);
 }
 
@@ -412,6 +424,7 @@ static void
 init(struct worker *w)
 {
 	w->id = uuid_random();
+	w->slots = w->cfg.slots * (w->cfg.pipe ? w->cfg.window : 1);
 	w->backoff_ms = 100;
 	w->fence_at = w->idle_since = w->drain_until = w->next_due = w->lost_at = NEVER;
 	w->signalled_at[0] = w->signalled_at[1] = INT64_MIN / 2;
@@ -433,6 +446,7 @@ release(struct worker *w)
 	pg_connector_free(w->connector);
 	maintain_free(w);
 	runs_free(w);
+	handlers_free(w);
 	children_free(w);
 	tree_free(w);
 	free(w->table);
@@ -446,10 +460,11 @@ worker_run(struct worker *w)
 	AUTOFD sigfd = -1;
 
 	init(w);
-	if (proc_init((int)w->cfg.slots * (PER_RUN + PER_GROUP) + SPARE, &e) ||
+	if (proc_init((int)w->cfg.slots * (PER_CHILD + PER_GROUP) + SPARE, &e) ||
 	    guard_begin(w, &signals, &e))
 		return cmd_fail(w->cmd, &e);
 	maintain_init(w);
+	handlers_init(w);
 	sigprocmask(SIG_SETMASK, &signals, NULL);
 	sigfd = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
 	if (sigfd < 0) {

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/uio.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "log.h"
@@ -113,6 +114,12 @@ count(struct worker *w, const struct run *r)
 		w->completed++;
 	else if (strcmp(r->outcome, "cancelled") != 0 && strcmp(r->outcome, "tempfail") != 0)
 		w->failed++;
+}
+
+size_t
+run_room(const struct worker *w)
+{
+	return w->cfg.pipe ? handlers_room(w) : (size_t)w->cfg.slots - w->nstarted;
 }
 
 /* The attempt is over with this outcome (NULL: give the job back). */
@@ -224,16 +231,41 @@ run_start(struct worker *w, struct run *r)
 		log_line(LOG_LEVEL_ERROR, "cannot start a job; waiting", "error", e.msg, NULL);
 		return;
 	}
-	if (rc) {
+	if (rc)
 		not_started(w, r, &e);
-		return;
-	}
+	else
+		run_started(w, r);
+}
+
+void
+run_started(struct worker *w, struct run *r)
+{
 	r->state = RUN_STARTED;
 	w->nclaimed--;
 	w->nstarted++;
-	r->started = r->child->started;
+	r->started = now_ms();
 	r->expires = r->timeout_ms ? deadline_in(r->timeout_ms) : NEVER;
 	log_line(LOG_LEVEL_DEBUG, "started", "id", uuid_str(&r->id).z, "kind", r->kind, NULL);
+}
+
+void
+run_unstarted(struct worker *w, struct run *r)
+{
+	r->state = RUN_CLAIMED;
+	w->nclaimed++;
+	w->nstarted--;
+	r->started = 0;
+	r->expires = NEVER;
+}
+
+void
+run_deadline(const struct run *r, char when[40])
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	time_rfc3339((int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000 + r->timeout_ms * 1000,
+		     when);
 }
 
 void
@@ -256,7 +288,10 @@ run_stop(struct worker *w, struct run *r, enum run_stop why)
 		if (r->stop >= STOP_CANCEL && r->stop != STOP_INTERRUPT)
 			control_end(r);
 		r->expires = NEVER;
-		proc_stop(&r->child->proc, why >= STOP_FENCED ? 0 : w->cfg.grace_ms);
+		if (r->handler)
+			handler_stop(r->handler, why >= STOP_FENCED ? 0 : w->cfg.grace_ms);
+		else
+			proc_stop(&r->child->proc, why >= STOP_FENCED ? 0 : w->cfg.grace_ms);
 	}
 }
 
@@ -267,20 +302,25 @@ run_flush_soon(struct run *r)
 		r->flush_at = deadline_in(FLUSH_MS);
 }
 
+void
+run_wrote(struct run *r, int stream, const char *p, size_t n)
+{
+	spool_add(&r->spool, stream, p, n);
+	run_flush_soon(r);
+	if (spool_ready(&r->spool) >= SPOOL_PIECE)
+		r->flush_at = 0;
+}
+
 bool
 run_read(struct run *r, int stream, int *fd)
 {
 	char buf[65536];
 	ssize_t n = read(*fd, buf, sizeof buf);
 
-	if (n > 0) {
-		spool_add(&r->spool, stream, buf, (size_t)n);
-		run_flush_soon(r);
-	} else if (n == 0 || (errno != EAGAIN && errno != EINTR)) {
+	if (n > 0)
+		run_wrote(r, stream, buf, (size_t)n);
+	else if (n == 0 || (errno != EAGAIN && errno != EINTR))
 		close_p(fd);
-	}
-	if (spool_ready(&r->spool) >= SPOOL_PIECE)
-		r->flush_at = 0;
 	return n > 0;
 }
 
@@ -376,10 +416,9 @@ run_over(struct worker *w, struct run *r, const char *outcome, const char *error
 }
 
 void
-run_died(struct worker *w, struct run *r, const struct proc_end *end, const char *error)
+run_died(struct worker *w, struct run *r, const struct proc_end *end, const char *outcome,
+	 const char *error)
 {
-	const char *outcome = exit_outcome(w, end);
-
 	r->exit_code = end->exit_code;
 	r->signal = end->signal;
 	if (r->stop == STOP_NONE && end->signal == SIGKILL && now_ms() >= w->fence_at)
@@ -389,7 +428,7 @@ run_died(struct worker *w, struct run *r, const struct proc_end *end, const char
 	else if (r->stop == STOP_INTERRUPT)
 		run_over(w, r, NULL, "interrupted: the worker was told to stop");
 	else
-		run_over(w, r, outcome, error);
+		run_over(w, r, outcome ? outcome : exit_outcome(w, end), error);
 }
 
 void
@@ -412,7 +451,7 @@ run_exited(struct worker *w, struct run *r)
 	r->rss_bytes = u->ru_maxrss * 1024;
 	if (end->signal || end->exit_code)
 		error = run_end_text(w, end, spool_last_line(&r->spool), r->stop != STOP_NONE);
-	run_died(w, r, end, error);
+	run_died(w, r, end, NULL, error);
 }
 
 void

@@ -61,7 +61,7 @@ reap(struct worker *w)
 static bool
 mark_of(pid_t pid, struct uuid *mark)
 {
-	static const char name[] = "JOBCTL_TOKEN=";
+	static const char *const names[] = { "JOBCTL_TOKEN=", "JOBCTL_HANDLER=" };
 	AUTOSTR s = STR(ENVIRONMENT_MAX);
 	char path[64], buf[16384];
 	struct err ignored;
@@ -73,8 +73,9 @@ mark_of(pid_t pid, struct uuid *mark)
 	while (fd >= 0 && (n = read(fd, buf, sizeof buf)) > 0)
 		str_add(&s, buf, (size_t)n);
 	for (const char *p = s.buf, *end = s.buf + s.len; p < end; p += strlen(p) + 1)
-		if (!strncmp(p, name, strlen(name)))
-			return uuid_parse(p + strlen(name), mark, &ignored) == 0;
+		for (size_t i = 0; i < NELEM(names); i++)
+			if (!strncmp(p, names[i], strlen(names[i])))
+				return uuid_parse(p + strlen(names[i]), mark, &ignored) == 0;
 	return false;
 }
 

@@ -9,7 +9,8 @@
  *   claim.c    taking jobs
  *   ends.c     writing down what jobs said and how they ended
  *   run.c      one attempt at a job: start, output, end
- *   child.c    the process for it
+ *   handler.c  --pipe: handlers that stay, and are given job after job
+ *   child.c    the processes for both
  *   tree.c     what that leaves behind, and the control groups it cannot leave
  *   control.c  what a job says on its control descriptor
  *   command.c  which program a job means, its arguments and environment
@@ -36,6 +37,7 @@
 #include "cgroup.h"
 #include "cmd.h"
 #include "host.h"
+#include "jsonscan.h"
 #include "pipe.h"
 #include "proc.h"
 #include "spool.h"
@@ -45,9 +47,11 @@ struct worker_config {
 	struct common common;
 	struct strlist queues;		/* as given: comma lists */
 	bool all_queues;
-	int64_t slots;
+	int64_t slots;			/* processes at once */
 	const char *handlers;		/* directory */
 	bool exec;
+	bool pipe;			/* the command is a handler that stays */
+	int64_t window;			/* jobs that one may hold */
 	struct strlist allow;		/* fnmatch patterns for --exec */
 	struct strlist kinds;		/* comma lists */
 	struct strlist env;		/* names that --exec commands may see */
@@ -109,6 +113,8 @@ struct run {
 	enum run_state state;
 	enum run_stop stop;
 	struct child *child;		/* NULL: there is none, or nothing of it any more */
+	struct handler *handler;	/* that has it in its hands; or NULL */
+	int64_t line_at;		/* where its line begins in what that is given */
 	int place;			/* in the guardian's table of what was started, or -1 */
 	int out, err, control;		/* our ends of the pipes, or -1 */
 	struct spool spool;
@@ -164,8 +170,12 @@ struct worker {
 	char **env, **exec_env;		/* of children */
 	struct run **runs;		/* in the order they were claimed */
 	size_t nruns, nstarted, nclaimed;
+	int64_t slots;			/* of them that can run at once */
 	struct child **children;
 	size_t nchildren;
+	struct handler *handlers;	/* --pipe */
+	size_t nhandlers;
+	size_t guard_next;		/* where there may be room in the guardian's table */
 	int64_t oom_kills;		/* as cgroup_oom_kills() last said */
 	int64_t start_at;		/* no process could be started: not before this */
 	int64_t walked_at;		/* when all processes were last looked at */
@@ -271,11 +281,18 @@ void run_start(struct worker *w, struct run *r);
 void run_stop(struct worker *w, struct run *r, enum run_stop why);
 /* Stream 1 or 2 has something; false if it had nothing. */
 bool run_read(struct run *r, int stream, int *fd);
+void run_wrote(struct run *r, int stream, const char *p, size_t n);
+size_t run_room(const struct worker *w);		/* so many may be started now */
+void run_started(struct worker *w, struct run *r);
+void run_unstarted(struct worker *w, struct run *r);	/* it was not after all */
+/* When its time limit ends, if it is started now. */
+void run_deadline(const struct run *r, char when[40]);
 void run_exited(struct worker *w, struct run *r);	/* its program has */
 /* It ended so, unless we stopped it: then that is what is said.  NULL gives it back. */
 void run_over(struct worker *w, struct run *r, const char *outcome, const char *error);
-/* The process that worked on it ended so. */
-void run_died(struct worker *w, struct run *r, const struct proc_end *end, const char *error);
+/* The process that worked on it ended so; outcome NULL: what that means by convention. */
+void run_died(struct worker *w, struct run *r, const struct proc_end *end, const char *outcome,
+	      const char *error);
 /* That in words, with the last that it said; yours. */
 char *run_end_text(struct worker *w, const struct proc_end *end, const char *said, bool stopped);
 void run_swept(struct worker *w, struct run *r);	/* nothing of its child is left */
@@ -295,8 +312,23 @@ int child_exited(struct child *c, struct err *e) MUSTCHECK;
 void child_forget(struct worker *w, struct child *c);	/* nothing of it is there */
 void children_kill(struct worker *w);			/* at once */
 void children_free(struct worker *w);
-/* A pipe whose write end is for a child; our end does not block. */
+/* Pipes of which a child has one end; ours does not block. */
 int child_pipe_from(int *ours, int *theirs, struct err *e) MUSTCHECK;
+int child_pipe_to(int *theirs, int *ours, struct err *e) MUSTCHECK;
+
+/* handler.c */
+void handlers_init(struct worker *w);
+void handlers_free(struct worker *w);
+size_t handlers_room(const struct worker *w);	/* jobs that they can be given now */
+void handlers_give(struct worker *w);		/* those that are claimed */
+void handler_stop(struct handler *h, int64_t grace_ms);	/* for the sake of one job */
+void handlers_stop(struct worker *w);
+/* PER_HANDLER entries at most for each; hold: leave what they write in its pipes. */
+enum { PER_HANDLER = 4 };
+size_t handlers_poll(const struct worker *w, struct pollfd *table, bool hold);
+void handlers_ready(struct worker *w, const struct pollfd *table);
+void handlers_tick(struct worker *w);
+int64_t handlers_due(const struct worker *w);
 
 /* tree.c */
 /* A group for what is about to be started, where there are any: *entry is cgroup_entry()'s. */
@@ -313,6 +345,8 @@ void tree_free(struct worker *w);
 /* The channel has something; false if it had nothing. */
 bool control_read(struct run *r);
 void control_end(struct run *r);	/* what is in it now is all there will be */
+/* Members of a line that reports; false, and nothing is changed, if one is not understood. */
+bool report_take(struct report *p, const struct json_scan *line);
 void report_free(struct report *p);
 
 /* command.c */
@@ -320,6 +354,7 @@ int command_init(struct worker *w, struct err *e) MUSTCHECK;	/* kinds and enviro
 /* What to run for a job; ERR_DATA if its args do not fit. */
 int command_make(struct worker *w, const struct run *r, struct command *c,
 		 struct err *e) MUSTCHECK;
+void command_handler(struct worker *w, const struct uuid *mark, struct command *c);
 void command_free(struct command *c);
 bool command_is_permanent(const struct worker *w, int exit_code);
 
