@@ -197,7 +197,8 @@ start(struct worker *w, struct handler *h)
 static void
 put_job(struct str *s, const struct run *r)
 {
-	str_putf(s, "{\"id\":\"%s\",\"project\":", uuid_str(&r->id).z);
+	str_putf(s, "{\"id\":\"%s\",\"token\":\"%s\",\"project\":", uuid_str(&r->id).z,
+		 uuid_str(&r->token).z);
 	str_put_json(s, r->project, strlen(r->project));
 	str_puts(s, ",\"queue\":");
 	str_put_json(s, r->queue, strlen(r->queue));
@@ -313,13 +314,25 @@ error_said(const struct json_member *m)
 	return s.len ? str_take(&s) : xstrdup("the handler did not say why it failed");
 }
 
+/* "retry": true, which is meant if it is not there, false or "later". */
+static void
+failed(struct worker *w, struct run *r, const struct json_scan *line)
+{
+	const struct json_member *retry = json_scan_find(line, "retry");
+	AUTOFREE char *error = error_said(json_scan_find(line, "error"));
+	bool never = retry && retry->type == 'f';
+	bool later = retry && retry->value.n == 7 && !memcmp(retry->value.p, "\"later\"", 7);
+
+	r->exit_code = never ? 65 : later ? 75 : 1;
+	run_over(w, r, never ? "permanent" : later ? "tempfail" : "exit", error);
+}
+
 /* {"id":...,"ok":true,"result":...} or {"id":...,"ok":false,"error":"...","retry":false} */
 static void
 take_line(struct worker *w, struct handler *h)
 {
 	static struct json_scan scan;
-	const struct json_member *ok, *retry;
-	AUTOFREE char *error = NULL;
+	const struct json_member *ok;
 	struct err e = ERR_INIT;
 	struct run *r;
 
@@ -348,12 +361,9 @@ take_line(struct worker *w, struct handler *h)
 	if (ok->type == 't') {
 		r->exit_code = 0;
 		run_over(w, r, "ok", NULL);
-		return;
+	} else {
+		failed(w, r, &scan);
 	}
-	error = error_said(json_scan_find(&scan, "error"));
-	retry = json_scan_find(&scan, "retry");
-	r->exit_code = retry && retry->type == 'f' ? 65 : 1;
-	run_over(w, r, r->exit_code == 65 ? "permanent" : "exit", error);
 }
 
 static void

@@ -43,7 +43,7 @@ outcomes() {	# of the jobs of $Q, in the order of their submission
 	local id
 	id=$(submit_sh 'ok "$line"' "timeout => '1 h'" "max_attempts => 7")
 	pipe_worker --drain
-	prints "$id|default|$Q|sh|1|7|t|args,attempt,deadline,id,kind,max_attempts,project,queue" sql "
+	prints "$id|default|$Q|sh|1|7|t|args,attempt,deadline,id,kind,max_attempts,project,queue,token" sql "
 		SELECT concat_ws('|', result->>'id', result->>'project', result->>'queue', result->>'kind', result->>'attempt',
 		       result->>'max_attempts', ((result->>'deadline')::timestamptz - now()) BETWEEN '50 min' AND '1 h',
 		       (SELECT string_agg(k, ',' ORDER BY k) FROM jsonb_object_keys(result) k))
@@ -59,11 +59,14 @@ outcomes() {	# of the jobs of $Q, in the order of their submission
 }
 
 @test "an answer that is not ok: again, or for good" {
-	local again never other
+	local again never other busy
 	again=$(submit_sh 'no oops')
 	never=$(submit_sh 'no "bad input" false')
 	other=$(submit_sh 'say "{\"id\":\"$id\",\"ok\":false,\"error\":{\"code\":7},\"retry\":true}"' 'max_attempts => 1')
+	busy=$(submit_sh 'no "not now" "\"later\""' 'max_attempts => 1')
 	pipe_worker --drain --permanent none
+	prints 'pending|0' job "$busy" "status || '|' || attempt"
+	prints 1/tempfail runs "$busy"
 	prints 'pending|1|oops' job "$again" "status || '|' || attempt || '|' || error_message"
 	prints 1/exit runs "$again"
 	prints 'failed|permanent|65|bad input' job "$never" "status || '|' || outcome || '|' || exit_code || '|' || error_message"
