@@ -421,8 +421,10 @@ outcomes() {	# of the jobs of $Q, in the order of their submission
 	# the worker alone: its guardian fences
 	kill -STOP "$(the_worker)"
 	eventually 10 gone_or_zombie "$(<"$D/pid")"
+	rm "$D/pid"
 	kill -CONT "$(the_worker)"
 	eventually 10 prints 1 sql "SELECT count(*) FROM jobctl.job_run WHERE job_id = '$id' AND outcome IN ('interrupted', 'worker_lost')"
+	eventually 10 exists "$D/pid"
 	kill -TERM "$WORKER_PID"
 	eventually 10 says msg=stopping
 	kill -TERM "$WORKER_PID"
