@@ -190,18 +190,24 @@ drain(const char *conninfo, const char *queue, const char *batch, double seconds
 		const char *c[] = { worker, queue, batch };
 		PGresult *got = call(conn, "SELECT id, t FROM (SELECT gen_random_uuid() AS t) k,"
 					   " jobctl.claim(k.t, $1, ARRAY[$2], $3::int)", 3, c);
-		const char *f[] = { worker, array(ids, got, 0, NULL), array(tokens, got, 1, NULL),
-				    array(oks, got, 0, "ok"), array(nulls, got, 0, "NULL"),
-				    nulls, nulls, nulls, nulls, nulls };
+		int n = PQntuples(got);
 
 		if (claims < CLAIMS_MAX)
 			ms[claims++] = (double)(now_ns() - t) / 1e6;
-		if (PQntuples(got) == 0)
-			break;
-		jobs += PQntuples(got);
-		PQclear(call(conn, "SELECT count(*) FROM jobctl.finish($1, $2::uuid[], $3::uuid[], $4::text[], $5::int[],"
-				   " $6::int[], $7::text[], $8::jsonb[], $9::float8[], $10::bigint[])", 10, f));
+		while (PQntuples(got) > 0) {	/* all of them, then what was busy */
+			const char *f[] = { worker, array(ids, got, 0, NULL), array(tokens, got, 1, NULL),
+					    array(oks, got, 0, "ok"), array(nulls, got, 0, "NULL"),
+					    nulls, nulls, nulls, nulls, nulls };
+
+			PQclear(got);
+			got = call(conn, "SELECT id, token FROM jobctl.finish($1, $2::uuid[], $3::uuid[], $4::text[],"
+					 " $5::int[], $6::int[], $7::text[], $8::jsonb[], $9::float8[], $10::bigint[])"
+					 " WHERE verdict = 'busy'", 10, f);
+		}
 		PQclear(got);
+		if (n == 0)
+			break;
+		jobs += n;
 	}
 	qsort(ms, (size_t)claims, sizeof *ms, by_value);
 	printf("%ld %.3f %.3f\n", jobs, (double)(now_ns() - from) / 1e9, ms[claims * 99 / 100]);
