@@ -90,6 +90,9 @@ setup:
 	@tools/setup
 setup-test:
 	@tools/setup test
+# The bench goes on without what cannot be installed.
+setup-bench:
+	@command -v parallel >/dev/null || tools/setup bench || :
 quickstart: setup
 	@$(MAKE) --no-print-directory $(if $(filter -j% --jobserver%,$(MAKEFLAGS)),,-j"$$(nproc)") all
 	@tools/quickstart $(O)/bin
@@ -149,7 +152,7 @@ faults: unit-tests all
 		$(if $(SECONDS_),--seconds $(SECONDS_)) $(if $(FAULTS),--faults $(FAULTS))
 
 # Figures, all against something else in the same run; NAMES for some of them, LONG=1 for full sizes.
-bench: unit-tests all
+bench: setup-bench unit-tests all
 	@O='$(O)' tests/bench/run $(if $(LONG),--long) $(NAMES)
 
 # What clang-tidy is to compile with; gcc's own warnings are not its business.
@@ -169,7 +172,7 @@ clean:
 
 FORCE:
 .PHONY: all asan bench check check-bats check-gen check-headers check-sql check-unit ci clang clean \
-	dist faults gen install lint man print-flags quickstart setup setup-test tidy uninstall unit-tests valgrind FORCE
+	dist faults gen install lint man print-flags quickstart setup setup-bench setup-test tidy uninstall unit-tests valgrind FORCE
 .SECONDARY:
 -include $(LIB_OBJ:.o=.d) $(PROGRAMS:%=$(O)/cmd/%.d) $(UNIT_TESTS:%=%.d) $(TEST_AIDS:%=%.d) \
 	$(HEADERS:%=$(O)/headers/%.d)

@@ -53,6 +53,14 @@ tool() {
 	[ "$(cat "$LOG")" = 'sudo sh -s -- --install bats' ]
 }
 
+@test "what the bench compares with is asked for only with bench" {
+	MISSING='bats parallel'
+	tool -0 "$SUITE_ROOT/tools/setup"
+	[ ! -s "$LOG" ]
+	tool -0 "$SUITE_ROOT/tools/setup" bench
+	[ "$(cat "$LOG")" = 'sudo sh -s -- --install parallel' ]
+}
+
 @test "neither root nor sudo: the list and the command, exit 69" {
 	MISSING='libpq-dev gcc'
 	rm "$M/sudo"
