@@ -360,7 +360,6 @@ static int
 run(struct config *cfg, const char *operand, struct err *e)
 {
 	struct watch watch = { .cfg = cfg, .control = control_fd(), .line = STR(STR_ANY) };
-	struct pg db = PG_INIT;
 	int64_t began = now_ms();
 	AUTOFREE char *path = NULL;
 	const char *project = cfg->project ? cfg->project : getenv("JOBCTL_PROJECT");
@@ -370,7 +369,7 @@ run(struct config *cfg, const char *operand, struct err *e)
 		.chunk_lines = cfg->chunk_lines, .max_size = cfg->max_size, .wait_ms = WAIT_MS,
 		.progress = on_progress, .message = on_message, .ctx = &watch,
 	};
-	int rc = -1;
+	int rc;
 
 	if (operand)
 		path = xstrdup(operand);
@@ -380,9 +379,7 @@ run(struct config *cfg, const char *operand, struct err *e)
 		return -1;
 	job.path = path;
 	job.force = cfg->force;
-	if (pg_open(&db, cmd.name, cfg->common.dbname, e) == 0)
-		rc = index_tree(&db, &job, e);
-	pg_close(&db);
+	rc = index_tree(&job, e);
 	/* A path that a job names is its data: wrong, and no better the next time. */
 	if (rc && !operand && e->kind == ERR_NOINPUT)
 		e->kind = ERR_DATA;

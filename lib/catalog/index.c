@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "catalog/store.h"
+#include "catalog/stored.h"
 #include "catalog/text.h"
 #include "catalog/tree.h"
 #include "catalog/words.h"
@@ -36,22 +37,15 @@ struct item {
 	uint16_t len;		/* of the path */
 };
 
-/* So much of a path's SHA-256 that two paths of a tree will not share it. */
-struct seen {
-	unsigned char b[16];
-};
-
 struct indexer {
 	struct index_job *job;
 	struct tree tree;
 	struct run run;
 	FILE *todo;
 	int64_t ntodo;
-	struct seen *seen;
-	size_t nseen, seen_cap;
 	int64_t nlisted;
-	int64_t known;		/* of the listed files, as many as are stored */
-	struct str names;	/* of files not yet asked about, each ended by NUL */
+	struct stored_set stored;
+	struct str names;	/* of files whose hashes are to be asked for, each ended by NUL */
 	int64_t *sizes;
 	EVP_MD_CTX *md;
 	char *buf;
@@ -68,12 +62,6 @@ sha256(struct indexer *x, const void *p, size_t n, struct digest *d, struct err 
 	    EVP_DigestFinal_ex(x->md, d->b, NULL))
 		return 0;
 	return err_set(e, ERR_SOFTWARE, "SHA-256 failed");
-}
-
-static int64_t
-time_us(const struct timespec *t)
-{
-	return (int64_t)t->tv_sec * 1000000 + t->tv_nsec / 1000;
 }
 
 static void
@@ -132,72 +120,78 @@ put_todo(struct indexer *x, const char *path, int64_t size, bool known, const ch
 	return 0;
 }
 
+/*
+ * Begin the run, unless make is not set and the catalog does not know this tree, and
+ * see what is stored of it.
+ */
 static int
-begin(struct indexer *x, struct err *e)
+begin(struct indexer *x, bool make, struct err *e)
 {
 	struct index_job *job = x->job;
 
-	if (run_begin(&x->run, job->project, job->repo_path, job->repo_name, job->force,
+	if (x->run.begun)
+		return 0;
+	if (run_begin(&x->run, job->project, job->repo_path, job->repo_name, job->force, make,
 		      job->wait_ms, e))
 		return -1;
+	if (!x->run.begun)
+		return 0;
 	job->repository = x->run.repository;
-	return 0;
+	return stored_load(&x->stored, &x->run, e);
 }
 
-/* Ask about the files listed since the last time; those that differ are put to do. */
+/* Ask for the hashes of the files that have changed; they are put to do. */
 static int
 ask(struct indexer *x, struct err *e)
 {
 	const char *name = x->names.buf;
-	int listed = x->run.list.nfiles, rows, at = 0;
+	int rows = x->run.asked.nfiles;
 	PG_RES res = NULL;
 
-	if (!listed)
+	if (!rows)
 		return 0;
-	if (!x->run.begun && begin(x, e))
-		return -1;
-	rows = run_diff(&x->run, &res, e);
+	rows = run_hashes(&x->run, &res, e);
 	if (rows < 0)
 		return -1;
-	x->known += listed;
 	for (int i = 0; i < rows; i++) {
-		int place = (int)pg_get_i64(res, i, 0) - 1;
-		bool known = pg_get_bool(res, i, 1);
-
-		for (; at < place; at++)
-			name += strlen(name) + 1;
-		x->known -= !known;
-		if (pg_get_bool(res, i, 2)) {
-			x->job->stats.binary++;
-			x->job->stats.files--;
-		} else if (put_todo(x, name, x->sizes[at], known, pg_get_or_null(res, i, 3), e)) {
+		if (put_todo(x, name, x->sizes[i], true, pg_get_or_null(res, i, 0), e))
 			return -1;
-		}
+		name += strlen(name) + 1;
 	}
 	str_reset(&x->names);
 	return 0;
 }
 
-static int
-remember(struct indexer *x, const char *stored, struct err *e)
+static void
+note_same(struct indexer *x, struct stored *f)
 {
-	struct digest d;
+	f->listed = true;
+	if (f->binary)
+		x->job->stats.binary++;
+	else
+		x->job->stats.files++;
+}
 
-	if (x->nseen == x->seen_cap) {
-		x->seen_cap = x->seen_cap ? x->seen_cap * 2 : 4096;
-		x->seen = xreallocarray(x->seen, x->seen_cap, sizeof *x->seen);
-	}
-	if (sha256(x, stored, strlen(stored), &d, e))
-		return -1;
-	memcpy(x->seen[x->nseen++].b, d.b, sizeof x->seen->b);
-	return 0;
+/* A file that was seen to be what is stored, while git was at work. */
+static bool
+known(void *ctx, const char *path)
+{
+	struct indexer *x = ctx;
+	struct stored *f = stored_find(&x->stored, path);
+
+	if (!f || !f->same || f->size > x->job->max_size)
+		return false;
+	x->nlisted++;
+	note_same(x, f);
+	return true;
 }
 
 static int
 found(void *ctx, const char *path, const struct stat *st, struct err *e)
 {
 	struct indexer *x = ctx;
-	int64_t size;
+	int64_t size = st ? st->st_size : 0;
+	struct stored *f;
 
 	str_reset(&x->path);
 	text_put_path(&x->path, path);
@@ -206,18 +200,26 @@ found(void *ctx, const char *path, const struct stat *st, struct err *e)
 		return 0;
 	}
 	x->nlisted++;
-	if (st && st->st_size > x->job->max_size) {
+	if (begin(x, true, e))
+		return -1;
+	if (size > x->job->max_size) {
 		x->job->stats.large++;	/* one that was stored is found to be gone */
 		return 0;
 	}
-	if (remember(x, x->path.buf, e))
-		return -1;
+	f = stored_find(&x->stored, x->path.buf);
+	if (f && stored_is(f, size, st ? stat_time_us(st) : NEVER)) {
+		note_same(x, f);
+		return 0;
+	}
 	x->job->stats.files++;
-	size = st ? st->st_size : 0;
-	x->sizes[x->run.list.nfiles] = size;
+	if (f)
+		f->listed = true;
+	if (!f || f->binary)
+		return put_todo(x, path, size, f != NULL, NULL, e);
+	x->sizes[x->run.asked.nfiles] = size;
 	str_add(&x->names, path, strlen(path) + 1);
-	run_list_add(&x->run, x->path.buf, size, st ? time_us(&st->st_mtim) : NEVER);
-	return x->run.list.nfiles < STORE_LIST ? 0 : ask(x, e);
+	run_ask_add(&x->run, x->path.buf);
+	return x->run.asked.nfiles < STORE_LIST ? 0 : ask(x, e);
 }
 
 static int
@@ -225,16 +227,18 @@ scan(struct indexer *x, struct err *e)
 {
 	struct index_stats *st = &x->job->stats;
 
-	if (tree_list(&x->tree, found, x, e) || ask(x, e))
+	/* git has to walk through the tree first: meanwhile look at what is known of it */
+	if (begin(x, false, e))
+		return -1;
+	stored_look(&x->stored, &x->tree);
+	if (tree_list(&x->tree, known, found, x, e) || ask(x, e))
 		return -1;
 	st->other += x->tree.others;
 	memcpy(x->job->commit, x->tree.commit, sizeof x->job->commit);
 	for (const char *z = x->tree.closed_names.buf; *z; z += strcspn(z, "\n") + 1)
 		note_unreadable(x, z, strcspn(z, "\n"));
-	if (x->nlisted) {
-		/* with only large ones there was nothing to ask */
-		return x->run.begun ? 0 : begin(x, e);
-	}
+	if (x->nlisted)
+		return 0;
 	(void)err_set(e, ERR_DATA, "there are no files to index in %s", x->job->repo_path);
 	if (*x->tree.commit)
 		err_hint(e, "git ignores whatever is in there");
@@ -243,44 +247,18 @@ scan(struct indexer *x, struct err *e)
 	return -1;
 }
 
-static int
-by_bytes(const void *a, const void *b)
-{
-	return memcmp(a, b, sizeof(struct seen));
-}
-
 /* Forget the stored files that were not listed. */
 static int
 find_gone(struct indexer *x, struct err *e)
 {
-	int64_t stored = run_count(&x->run, e);
-	AUTOFREE char *after = NULL;
-	int rows = STORE_LIST;
-
-	if (stored < 0)
-		return -1;
 	/* what git could not read it did not list: that is no sign of being gone */
-	if (stored <= x->known || x->tree.closed)
+	if (x->tree.closed)
 		return 0;
-	qsort(x->seen, x->nseen, sizeof *x->seen, by_bytes);
-	while (rows == STORE_LIST) {
-		PG_RES res = NULL;
+	for (size_t i = 0; i < x->stored.n; i++) {
+		const struct stored *f = &x->stored.v[i];
 
-		rows = run_paths(&x->run, &res, after, e);
-		if (rows < 0)
+		if (!f->listed && run_forget(&x->run, stored_path(&x->stored, f), e))
 			return -1;
-		for (int i = 0; i < rows; i++) {
-			const char *path = pg_get(res, i, 0);
-			struct digest d;
-
-			if (sha256(x, path, strlen(path), &d, e))
-				return -1;
-			if (!bsearch(d.b, x->seen, x->nseen, sizeof *x->seen, by_bytes) &&
-			    run_forget(&x->run, path, e))
-				return -1;
-		}
-		free(after);
-		after = rows ? xstrdup(pg_get(res, rows - 1, 0)) : NULL;
 	}
 	return run_flush(&x->run, e);
 }
@@ -311,11 +289,11 @@ announce(struct indexer *x)
 static int64_t
 time_to_store(const struct stat *st)
 {
-	int64_t t = time_us(&st->st_mtim), now;
+	int64_t t = stat_time_us(st), now;
 	struct timespec ts;
 
 	clock_gettime(CLOCK_REALTIME, &ts);
-	now = time_us(&ts);
+	now = (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
 	/* some filesystems count in whole or even seconds */
 	if (now - t < (st->st_mtim.tv_nsec ? TICK_US : COARSE_US) && t - now < COARSE_US)
 		return t - 1;
@@ -491,18 +469,20 @@ name_repository(struct indexer *x)
 }
 
 int
-index_tree(struct pg *db, struct index_job *job, struct err *e)
+index_tree(struct index_job *job, struct err *e)
 {
+	struct pg db = PG_INIT;
 	struct indexer x = {
-		.job = job, .tree = TREE_INIT, .names = STR(STR_ANY), .text = STR(STR_ANY),
-		.path = STR(STR_ANY), .words = WORDS(WORDS_BYTES),
+		.job = job, .tree = TREE_INIT, .stored = STORED_INIT, .names = STR(STR_ANY),
+		.text = STR(STR_ANY), .path = STR(STR_ANY), .words = WORDS(WORDS_BYTES),
 		.chunker = CHUNKER((int)job->chunk_lines),
-		.run = { .db = db, .app = job->app, .dbname = job->dbname },
+		.run = { .db = &db, .app = job->app, .dbname = job->dbname },
 	};
 	int rc = -1;
 
 	job->unreadable = (struct str)STR(8000);
-	if (tree_open(&x.tree, job->path, e) == 0) {
+	if (tree_open(&x.tree, job->path, e) == 0 && tree_start(&x.tree, e) == 0 &&
+	    pg_open(&db, job->app, job->dbname, e) == 0) {
 		name_repository(&x);
 		x.sizes = xcalloc(STORE_LIST, sizeof *x.sizes);
 		x.md = EVP_MD_CTX_new();
@@ -516,12 +496,13 @@ index_tree(struct pg *db, struct index_job *job, struct err *e)
 		report(&x, x.ntodo);
 	}
 	run_free(&x.run);
+	pg_close(&db);
 	if (x.todo)
 		fclose(x.todo);
 	EVP_MD_CTX_free(x.md);
 	free(x.sizes);
-	free(x.seen);
 	free(x.buf);
+	stored_free(&x.stored);
 	str_free(&x.names);
 	str_free(&x.text);
 	str_free(&x.path);

@@ -1,11 +1,12 @@
 /*
  * index.h - bringing the catalog up to date with a tree of files
  *
- * Two passes.  The first lists the tree and asks the database which files differ;
- * they go to a temporary file, so that memory does not grow with their number (16
- * bytes for every file of the tree are kept, to know which stored ones are gone).
- * The second reads, hashes, cuts and stores them.  A run that is interrupted
- * leaves what it has stored, and the next one finds that unchanged.
+ * Two passes.  The first compares the list that git makes of the tree with that of
+ * the database, which is read while git is at work; files that differ go to a
+ * temporary file, so that memory does not grow with their number (some 80 bytes for
+ * every stored file are kept).  The second reads, hashes, cuts and stores them.  A
+ * run that is interrupted leaves what it has stored, and the next one finds that
+ * unchanged.
  */
 #ifndef JOBCTL_CATALOG_INDEX_H
 #define JOBCTL_CATALOG_INDEX_H
@@ -43,7 +44,7 @@ struct index_job {
 	struct str unreadable;		/* their names, one a line, as many as fit */
 };
 
-int index_tree(struct pg *db, struct index_job *job, struct err *e) MUSTCHECK;
+int index_tree(struct index_job *job, struct err *e) MUSTCHECK;
 void index_job_free(struct index_job *job);
 
 #endif

@@ -64,10 +64,10 @@ add_time(struct pg_array *a, int64_t us)
 
 int
 run_begin(struct run *r, const char *project, const char *path, const char *name, bool force,
-	  int64_t wait_ms, struct err *e)
+	  bool make, int64_t wait_ms, struct err *e)
 {
 	static const char sql[] = "SELECT repository, indexed, redo "
-				  "FROM catalog.begin_index($1, $2, $3, $4, $5)";
+				  "FROM catalog.begin_index($1, $2, $3, $4, $5, $6)";
 	int64_t deadline = deadline_in(wait_ms);
 	PG_RES res = NULL;
 
@@ -75,7 +75,8 @@ run_begin(struct run *r, const char *project, const char *path, const char *name
 	for (;;) {
 		int rows = pg_call(r->db, &res, sql,
 				   PG_ARGS(pg_text(project), pg_text(path), pg_text(name),
-					   pg_uuid(&r->token), pg_bool(force)), e);
+					   pg_uuid(&r->token), pg_bool(force),
+					   pg_bool(make)), e);
 
 		if (rows >= 0)
 			break;
@@ -84,6 +85,8 @@ run_begin(struct run *r, const char *project, const char *path, const char *name
 			return -1;
 		poll(NULL, 0, ASK_AGAIN_MS);
 	}
+	if (!pg_get_or_null(res, 0, 0))
+		return 0;
 	r->begun = true;
 	r->indexed = pg_get_bool(res, 0, 1);
 	r->redo = pg_get_bool(res, 0, 2);
@@ -97,7 +100,7 @@ run_free(struct run *r)
 		if (pipe_is_open(&r->stream[i].pipe))
 			pipe_close(&r->stream[i].pipe, &r->err);
 	batch_free(&r->batch);
-	batch_free(&r->list);
+	batch_free(&r->asked);
 	batch_free(&r->touched);
 	batch_free(&r->gone);
 	batch_free(&r->binary);
@@ -112,24 +115,33 @@ list_file(struct batch *l, const char *path, int64_t size, int64_t time_us)
 	l->nfiles++;
 }
 
-void
-run_list_add(struct run *r, const char *path, int64_t size, int64_t time_us)
+int
+run_list(struct run *r, PGresult **res, const char *after, int64_t max, struct err *e)
 {
-	list_file(&r->list, path, size, time_us);
+	static const char sql[] = "SELECT path, size, time, \"binary\" "
+				  "FROM catalog.list_files($1, $2, $3, $4)";
+
+	return pg_call(r->db, res, sql, PG_ARGS(pg_uuid(&r->repository), pg_uuid(&r->token),
+						pg_text(after), pg_i64(max)), e);
+}
+
+void
+run_ask_add(struct run *r, const char *path)
+{
+	pg_array_add(&r->asked.path, pg_text(path));
+	r->asked.nfiles++;
 }
 
 int
-run_diff(struct run *r, PGresult **res, struct err *e)
+run_hashes(struct run *r, PGresult **res, struct err *e)
 {
-	static const char sql[] = "SELECT place, known, \"binary\", content_hash "
-				  "FROM catalog.diff_files($1, $2, $3, $4, $5) ORDER BY place";
-	struct batch *l = &r->list;
+	static const char sql[] = "SELECT content_hash FROM catalog.file_hashes($1, $2, $3) "
+				  "ORDER BY place";
 	int rows = pg_call(r->db, res, sql,
 			   PG_ARGS(pg_uuid(&r->repository), pg_uuid(&r->token),
-				   pg_array(&l->path, pg_text("")), pg_array(&l->size, pg_i64(0)),
-				   pg_array(&l->time, pg_time(0))), e);
+				   pg_array(&r->asked.path, pg_text(""))), e);
 
-	batch_reset(l);
+	batch_reset(&r->asked);
 	return rows;
 }
 
@@ -184,27 +196,6 @@ run_forget(struct run *r, const char *path, struct err *e)
 {
 	list_file(&r->gone, path, 0, NEVER);
 	return send_lists(r, STORE_LIST, e);
-}
-
-int64_t
-run_count(struct run *r, struct err *e)
-{
-	static const char sql[] = "SELECT catalog.count_files($1, $2)";
-	PG_RES res = NULL;
-
-	if (pg_call(r->db, &res, sql, PG_ARGS(pg_uuid(&r->repository), pg_uuid(&r->token)),
-		    e) < 0)
-		return -1;
-	return pg_get_i64(res, 0, 0);
-}
-
-int
-run_paths(struct run *r, PGresult **res, const char *after, struct err *e)
-{
-	static const char sql[] = "SELECT path FROM catalog.list_files($1, $2, $3, $4)";
-
-	return pg_call(r->db, res, sql, PG_ARGS(pg_uuid(&r->repository), pg_uuid(&r->token),
-						pg_text(after), pg_i64(STORE_LIST)), e);
 }
 
 static void

@@ -41,7 +41,7 @@ struct run {
 	bool begun;
 	struct batch batch;
 	struct stream stream[STORE_STREAMS];
-	struct batch list, touched, gone, binary;	/* files for one of the calls below */
+	struct batch asked, touched, gone, binary;	/* files for one of the calls below */
 	int64_t files, chunks, deleted;	/* so far, as the database has confirmed */
 	struct err err;		/* the first batch that failed */
 };
@@ -58,19 +58,25 @@ struct stored_file {
 
 /*
  * Begin a run, waiting up to wait_ms for another run over the same repository.
- * r was zeroed but for db, app and dbname.
+ * r was zeroed but for db, app and dbname.  Unless make is set, a repository that the
+ * catalog does not know is left alone: r->begun is then false.
  */
 int run_begin(struct run *r, const char *project, const char *path, const char *name, bool force,
-	      int64_t wait_ms, struct err *e) MUSTCHECK;
+	      bool make, int64_t wait_ms, struct err *e) MUSTCHECK;
 /* Give up whatever is under way; what was confirmed stays stored. */
 void run_free(struct run *r);
 
 /*
- * Which of up to STORE_LIST files must be looked into: add them, then ask.  Rows
- * are (place from 1, known, binary, hash); the list is empty again afterwards.
+ * What is stored, at most max files after one (NULL: from the first), by the bytes of
+ * their paths.  Rows are (path, size, time in microseconds, binary); the time is NULL
+ * if the file is to be looked into in any case.
  */
-void run_list_add(struct run *r, const char *path, int64_t size, int64_t time_us);
-int run_diff(struct run *r, PGresult **res, struct err *e) MUSTCHECK;
+int run_list(struct run *r, PGresult **res, const char *after, int64_t max,
+	     struct err *e) MUSTCHECK;
+
+/* The hashes of up to STORE_LIST stored files: add their paths, then ask. */
+void run_ask_add(struct run *r, const char *path);
+int run_hashes(struct run *r, PGresult **res, struct err *e) MUSTCHECK;
 
 /* A file has only a new time; it is no text; it is gone.  Said to the database in lists. */
 int run_touch(struct run *r, const char *path, int64_t size, int64_t time_us,
@@ -78,10 +84,6 @@ int run_touch(struct run *r, const char *path, int64_t size, int64_t time_us,
 int run_binary(struct run *r, const char *path, int64_t size, int64_t time_us,
 	       struct err *e) MUSTCHECK;
 int run_forget(struct run *r, const char *path, struct err *e) MUSTCHECK;
-
-/* How many files are stored; STORE_LIST of their paths after one (NULL: from the first). */
-int64_t run_count(struct run *r, struct err *e) MUSTCHECK;
-int run_paths(struct run *r, PGresult **res, const char *after, struct err *e) MUSTCHECK;
 
 /* A file and its chunks; sends the batch when it is full, waits if all streams are busy. */
 int run_store(struct run *r, const struct stored_file *f, const char *content,

@@ -38,13 +38,10 @@ tree_open(struct tree *t, const char *path, struct err *e)
 		       name.buf);
 }
 
-void
-tree_close(struct tree *t)
+int
+tree_stat(const struct tree *t, const char *path, struct stat *st)
 {
-	free(t->root);
-	close_p(&t->fd);
-	str_free(&t->closed_names);
-	*t = (struct tree)TREE_INIT;
+	return fstatat(t->fd, path, st, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT);
 }
 
 /* Component by component, for kernels (and sandboxes) without openat2. */
@@ -328,6 +325,7 @@ look(int dir, enum place *place, char commit[65], struct err *e)
 
 struct listing {
 	struct tree *t;
+	tree_known *known;
 	tree_found *found;
 	void *ctx;
 	int depth;
@@ -350,7 +348,9 @@ one_name(const struct listing *l, const char *path, struct err *e)
 {
 	struct stat st;
 
-	if (fstatat(l->t->fd, path, &st, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT)) {
+	if (l->known(l->ctx, path))
+		return 0;
+	if (tree_stat(l->t, path, &st)) {
 		if (errno == ENOENT || errno == ENOTDIR)
 			return 0;	/* tracked, but not there */
 		return l->found(l->ctx, path, NULL, e);
@@ -360,7 +360,8 @@ one_name(const struct listing *l, const char *path, struct err *e)
 	if (S_ISDIR(st.st_mode)) {
 		if (l->depth == MAX_NESTED || !is_repository(l->t, path))
 			return 0;
-		return list_dir(&(struct listing){ l->t, l->found, l->ctx, l->depth + 1 },
+		return list_dir(&(struct listing){ l->t, l->known, l->found, l->ctx,
+						   l->depth + 1 },
 				path, e);
 	}
 	l->t->others++;
@@ -421,8 +422,9 @@ note_closed(struct tree *t, const char *said)
 	}
 }
 
+/* Have git list a directory; git is to be ended also if that fails. */
 static int
-list_with(const struct listing *l, int dir, enum place place, const char *prefix, struct err *e)
+start_listing(struct git *g, int dir, enum place place, struct err *e)
 {
 	static const char *const tracked[] = {
 		"ls-files", "-z", "--cached", "--others", "--exclude-standard", NULL
@@ -430,23 +432,25 @@ list_with(const struct listing *l, int dir, enum place place, const char *prefix
 	static const char *const plain[] = {
 		"ls-files", "-z", "--others", "--exclude-standard", NULL
 	};
-	struct git g = GIT_INIT;
 	AUTOFREE char *git_dir = NULL;
+
+	if (place == WORK_TREE)
+		return git_start(g, dir, NULL, tracked, e);
+	if (git_make_repo(g, e))
+		return -1;
+	git_dir = xasprintf("--git-dir=%s", g->repo);
+	return git_start(g, dir, (const char *const[]){ git_dir, "--work-tree=.", NULL }, plain, e);
+}
+
+static int
+read_listing(const struct listing *l, struct git *g, const char *prefix, struct err *e)
+{
 	AUTOSTR said = STR(100000);
-	int status = 0, rc;
+	int status = 0, rc = read_names(l, g, prefix, e);
 	struct err end;
 
-	if (place == PLAIN && git_make_repo(&g, e))
-		return -1;
-	git_dir = xasprintf("--git-dir=%s", g.repo);
-	rc = git_start(&g, dir,
-		       place == PLAIN ? (const char *const[]){ git_dir, "--work-tree=.", NULL }
-				      : NULL,
-		       place == PLAIN ? plain : tracked, e);
-	if (rc == 0)
-		rc = read_names(l, &g, prefix, e);
-	git_complaint(&g, &said);
-	if (git_end(&g, &status, rc ? &end : e))
+	git_complaint(g, &said);
+	if (git_end(g, &status, rc ? &end : e))
 		rc = -1;
 	if (rc)
 		return -1;
@@ -461,25 +465,61 @@ list_with(const struct listing *l, int dir, enum place place, const char *prefix
 	return 0;
 }
 
+static void
+give_up(struct git *g)
+{
+	struct err ignored;
+	int status;
+
+	(void)git_end(g, &status, &ignored);
+}
+
+/* A repository inside the tree, or what was taken for one. */
 static int
 list_dir(const struct listing *l, const char *prefix, struct err *e)
 {
-	AUTOFD dir = open_beneath(l->t->fd, *prefix ? prefix : ".",
-				  O_PATH | O_DIRECTORY | O_CLOEXEC);
+	AUTOFD dir = open_beneath(l->t->fd, prefix, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	struct git g = GIT_INIT;
 	char commit[65];
 	enum place place;
 
 	if (dir < 0)
 		return 0;	/* replaced since it was listed */
 	if (look(dir, &place, commit, e))
-		return l->depth && e->kind == ERR_DATA ? 0 : -1;
-	if (!l->depth)
-		memcpy(l->t->commit, commit, sizeof commit);
-	return list_with(l, dir, place, prefix, e);
+		return e->kind == ERR_DATA ? 0 : -1;
+	if (start_listing(&g, dir, place, e)) {
+		give_up(&g);
+		return -1;
+	}
+	return read_listing(l, &g, prefix, e);
 }
 
 int
-tree_list(struct tree *t, tree_found *found, void *ctx, struct err *e)
+tree_start(struct tree *t, struct err *e)
 {
-	return list_dir(&(struct listing){ t, found, ctx, 0 }, "", e);
+	enum place place;
+
+	if (look(t->fd, &place, t->commit, e))
+		return -1;
+	t->git = xmalloc(sizeof *t->git);
+	*t->git = (struct git)GIT_INIT;
+	return start_listing(t->git, t->fd, place, e);
+}
+
+int
+tree_list(struct tree *t, tree_known *known, tree_found *found, void *ctx, struct err *e)
+{
+	return read_listing(&(struct listing){ t, known, found, ctx, 0 }, t->git, "", e);
+}
+
+void
+tree_close(struct tree *t)
+{
+	if (t->git)
+		give_up(t->git);
+	free(t->git);
+	free(t->root);
+	close_p(&t->fd);
+	str_free(&t->closed_names);
+	*t = (struct tree)TREE_INIT;
 }

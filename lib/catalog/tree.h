@@ -26,6 +26,7 @@ struct tree {
 	int64_t others;		/* listed, but no regular files: links, devices */
 	int64_t closed;		/* directories that could not be read */
 	struct str closed_names;	/* one a line */
+	struct git *git;	/* that lists it */
 };
 #define TREE_INIT { .fd = -1, .closed_names = STR(20000) }
 
@@ -33,12 +34,21 @@ struct tree {
 int tree_open(struct tree *t, const char *path, struct err *e) MUSTCHECK;
 void tree_close(struct tree *t);
 
+/* Have git begin to list the tree: it is at work until tree_list() reads what it finds. */
+int tree_start(struct tree *t, struct err *e) MUSTCHECK;
+
 /*
  * Call found for every regular file, with its path below the root and its
- * status, or NULL if that cannot be had.  Stops when found returns -1.
+ * status, or NULL if that cannot be had; but first ask known, and if the caller has
+ * seen to this file itself, leave it at that.  Stops when found returns -1.
  */
+typedef bool tree_known(void *ctx, const char *path);
 typedef int tree_found(void *ctx, const char *path, const struct stat *st, struct err *e);
-int tree_list(struct tree *t, tree_found *found, void *ctx, struct err *e) MUSTCHECK;
+int tree_list(struct tree *t, tree_known *known, tree_found *found, void *ctx,
+	      struct err *e) MUSTCHECK;
+
+/* lstat(2) below the root. */
+int tree_stat(const struct tree *t, const char *path, struct stat *st) MUSTCHECK;
 
 /*
  * Open a regular file of the tree for reading and get its status; -1 with errno,

@@ -1,15 +1,16 @@
--- drop: FUNCTION catalog.begin_index(text, text, text, uuid, boolean)
+-- drop: FUNCTION catalog.begin_index(text, text, text, uuid, boolean, boolean)
 --
 -- Begin a run over a repository, which is made if there is none with this path in
--- the project.  JC075 if a run over it is under way: that is, if the session that
--- began it still exists.  The token is the caller's, random; every later call
--- of the run names it, from this session or another.
+-- the project; with make false nothing is done then, and all is null.  JC075 if a
+-- run over it is under way: that is, if the session that began it still exists.
+-- The token is the caller's, random; every later call of the run names it, from this
+-- session or another.
 --
 -- Returns the repository's id, whether it was ever indexed completely, and whether
 -- files that did not change are to be indexed again: because this run is forced,
 -- or because one that was forced did not end.
 CREATE OR REPLACE FUNCTION catalog.begin_index(
-    project text, path text, name text, token uuid, force boolean,
+    project text, path text, name text, token uuid, force boolean, make boolean,
     OUT repository uuid, OUT indexed boolean, OUT redo boolean)
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp AS $$
@@ -18,6 +19,10 @@ DECLARE
     run catalog.index_runs;
 BEGIN
     PERFORM jobctl.ensure_project(project);
+    IF NOT make AND NOT EXISTS (SELECT FROM catalog.repositories r
+                                WHERE r.project_id = project AND r.path = begin_index.path) THEN
+        RETURN;
+    END IF;
     IF NOT pg_try_advisory_lock(session_key) THEN
         SELECT i.* INTO run FROM catalog.index_runs i JOIN catalog.repositories r ON r.id = i.repository_id
         WHERE r.project_id = project AND r.path = begin_index.path;
@@ -42,6 +47,6 @@ BEGIN
     RETURNING i.redo_before IS NOT NULL INTO redo;
 END
 $$;
-REVOKE ALL ON FUNCTION catalog.begin_index(text, text, text, uuid, boolean) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION catalog.begin_index(text, text, text, uuid, boolean)
+REVOKE ALL ON FUNCTION catalog.begin_index(text, text, text, uuid, boolean, boolean) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION catalog.begin_index(text, text, text, uuid, boolean, boolean)
     TO jobctl_worker, jobctl_operator;

@@ -1,0 +1,109 @@
+/*
+ * stored.c - reading the catalog's list of files, finding paths in it
+ */
+#include "catalog/stored.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { PAGE = 10000 };
+
+int64_t
+stat_time_us(const struct stat *st)
+{
+	return (int64_t)st->st_mtim.tv_sec * 1000000 + st->st_mtim.tv_nsec / 1000;
+}
+
+const char *
+stored_path(const struct stored_set *s, const struct stored *f)
+{
+	return s->paths.buf + f->path;
+}
+
+static void
+add_row(struct stored_set *s, const PGresult *res, int row)
+{
+	if (s->n == s->cap) {
+		s->cap = s->cap ? s->cap * 2 : PAGE;
+		s->v = xreallocarray(s->v, s->cap, sizeof *s->v);
+	}
+	s->v[s->n++] = (struct stored){
+		.path = s->paths.len,
+		.size = pg_get_i64(res, row, 1),
+		.time_us = pg_get_or_null(res, row, 2) ? pg_get_i64(res, row, 2) : NEVER,
+		.binary = pg_get_bool(res, row, 3),
+	};
+	str_add(&s->paths, pg_get(res, row, 0), (size_t)PQgetlength(res, row, 0) + 1);
+}
+
+int
+stored_load(struct stored_set *s, struct run *r, struct err *e)
+{
+	AUTOFREE char *after = NULL;
+	int rows;
+
+	do {
+		PG_RES res = NULL;
+
+		rows = run_list(r, &res, after, PAGE, e);
+		if (rows < 0)
+			return -1;
+		for (int i = 0; i < rows; i++)
+			add_row(s, res, i);
+		free(after);
+		after = rows ? xstrdup(pg_get(res, rows - 1, 0)) : NULL;
+	} while (rows == PAGE);
+	return 0;
+}
+
+void
+stored_free(struct stored_set *s)
+{
+	str_free(&s->paths);
+	free(s->v);
+	*s = (struct stored_set)STORED_INIT;
+}
+
+bool
+stored_is(const struct stored *f, int64_t size, int64_t time_us)
+{
+	return f->size == size && f->time_us == time_us && time_us != NEVER;
+}
+
+void
+stored_look(struct stored_set *s, const struct tree *t)
+{
+	for (size_t i = 0; i < s->n; i++) {
+		struct stored *f = &s->v[i];
+		const char *path = stored_path(s, f);
+		struct stat st;
+
+		/* a quoted name is another file's */
+		if (*path != '"' && f->time_us != NEVER && !tree_stat(t, path, &st))
+			f->same = S_ISREG(st.st_mode) &&
+				  stored_is(f, st.st_size, stat_time_us(&st));
+	}
+}
+
+struct stored *
+stored_find(struct stored_set *s, const char *path)
+{
+	size_t from = 0, to = s->n;
+
+	if (s->next < s->n && !strcmp(stored_path(s, &s->v[s->next]), path))
+		return &s->v[s->next++];
+	while (from < to) {
+		size_t mid = from + (to - from) / 2;
+		int c = strcmp(path, stored_path(s, &s->v[mid]));
+
+		if (!c) {
+			s->next = mid + 1;
+			return &s->v[mid];
+		}
+		if (c < 0)
+			to = mid;
+		else
+			from = mid + 1;
+	}
+	return NULL;
+}
