@@ -116,13 +116,15 @@ list_file(struct batch *l, const char *path, int64_t size, int64_t time_us)
 }
 
 int
-run_list(struct run *r, PGresult **res, const char *after, int64_t max, struct err *e)
+run_list(struct run *r, PGresult **res, bool binary, const char *after, int64_t max,
+	 struct err *e)
 {
-	static const char sql[] = "SELECT path, size, time, \"binary\" "
-				  "FROM catalog.list_files($1, $2, $3, $4)";
+	static const char sql[] = "SELECT path, size, time "
+				  "FROM catalog.list_files($1, $2, $3, $4, $5)";
 
-	return pg_call(r->db, res, sql, PG_ARGS(pg_uuid(&r->repository), pg_uuid(&r->token),
-						pg_text(after), pg_i64(max)), e);
+	return pg_call(r->db, res, sql,
+		       PG_ARGS(pg_uuid(&r->repository), pg_uuid(&r->token), pg_bool(binary),
+			       pg_text(after), pg_i64(max)), e);
 }
 
 void

@@ -67,11 +67,11 @@ int run_begin(struct run *r, const char *project, const char *path, const char *
 void run_free(struct run *r);
 
 /*
- * What is stored, at most max files after one (NULL: from the first), by the bytes of
- * their paths.  Rows are (path, size, time in microseconds, binary); the time is NULL
- * if the file is to be looked into in any case.
+ * What is stored, either texts or binary files, at most max after one (NULL: from the
+ * first), by the bytes of their paths.  Rows are (path, size, time in microseconds);
+ * the time is NULL if the file is to be looked into in any case.
  */
-int run_list(struct run *r, PGresult **res, const char *after, int64_t max,
+int run_list(struct run *r, PGresult **res, bool binary, const char *after, int64_t max,
 	     struct err *e) MUSTCHECK;
 
 /* The hashes of up to STORE_LIST stored files: add their paths, then ask. */

@@ -21,7 +21,7 @@ stored_path(const struct stored_set *s, const struct stored *f)
 }
 
 static void
-add_row(struct stored_set *s, const PGresult *res, int row)
+add_row(struct stored_set *s, bool binary, const PGresult *res, int row)
 {
 	if (s->n == s->cap) {
 		s->cap = s->cap ? s->cap * 2 : PAGE;
@@ -31,13 +31,13 @@ add_row(struct stored_set *s, const PGresult *res, int row)
 		.path = s->paths.len,
 		.size = pg_get_i64(res, row, 1),
 		.time_us = pg_get_or_null(res, row, 2) ? pg_get_i64(res, row, 2) : NEVER,
-		.binary = pg_get_bool(res, row, 3),
+		.binary = binary,
 	};
 	str_add(&s->paths, pg_get(res, row, 0), (size_t)PQgetlength(res, row, 0) + 1);
 }
 
-int
-stored_load(struct stored_set *s, struct run *r, struct err *e)
+static int
+load(struct stored_set *s, struct run *r, bool binary, struct err *e)
 {
 	AUTOFREE char *after = NULL;
 	int rows;
@@ -45,14 +45,37 @@ stored_load(struct stored_set *s, struct run *r, struct err *e)
 	do {
 		PG_RES res = NULL;
 
-		rows = run_list(r, &res, after, PAGE, e);
+		rows = run_list(r, &res, binary, after, PAGE, e);
 		if (rows < 0)
 			return -1;
 		for (int i = 0; i < rows; i++)
-			add_row(s, res, i);
+			add_row(s, binary, res, i);
 		free(after);
 		after = rows ? xstrdup(pg_get(res, rows - 1, 0)) : NULL;
 	} while (rows == PAGE);
+	return 0;
+}
+
+static int
+by_path(const void *a, const void *b, void *paths)
+{
+	const struct stored *fa = a, *fb = b;
+
+	return strcmp((char *)paths + fa->path, (char *)paths + fb->path);
+}
+
+int
+stored_load(struct stored_set *s, struct run *r, struct err *e)
+{
+	size_t texts;
+
+	if (load(s, r, false, e))
+		return -1;
+	texts = s->n;
+	if (load(s, r, true, e))
+		return -1;
+	if (s->n > texts)
+		qsort_r(s->v, s->n, sizeof *s->v, by_path, s->paths.buf);
 	return 0;
 }
 
