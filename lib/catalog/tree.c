@@ -471,6 +471,7 @@ give_up(struct git *g)
 	struct err ignored;
 	int status;
 
+	proc_stop(&g->proc, 0);		/* it only reads, and may have far to go */
 	(void)git_end(g, &status, &ignored);
 }
 

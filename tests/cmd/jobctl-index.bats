@@ -680,3 +680,12 @@ handle() {	# JSON [ARG...]
 	drop_database bare
 	run -69 jobctl-index -d "host=$T port=1" "$T"
 }
+
+@test "without a database it does not wait for git" {
+	four_files
+	mkdir "$BATS_TEST_TMPDIR/bin"
+	printf '#!/bin/sh\ncase "$*" in *ls-files*) exec sleep 60 ;; esac\nexec %s "$@"\n' "$(command -v git)" \
+		>"$BATS_TEST_TMPDIR/bin/git"
+	chmod +x "$BATS_TEST_TMPDIR/bin/git"
+	PATH=$BATS_TEST_TMPDIR/bin:$PATH run -69 timeout 30 jobctl-index -d "host=$T port=1" "$T"
+}
