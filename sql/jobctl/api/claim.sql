@@ -20,7 +20,8 @@ DECLARE
     q text;
     wanted integer;
     taken integer := 0;
-    n integer;
+    places tid[];
+    ids uuid[];
 BEGIN
     -- said again while the first is still under way: wait for what that one takes
     PERFORM pg_advisory_xact_lock(uuid_hash_extended(claim.token, 1));
@@ -37,7 +38,7 @@ BEGIN
         FROM jobctl.claims c
         JOIN jobctl.jobs j ON j.id = ANY (c.ids) AND j.token = c.token
         LEFT JOIN jobctl.job_progress p ON p.job_id = j.id
-        WHERE c.token = claim.token AND c.worker_id = worker
+        WHERE c.token = claim.token AND c.worker_id IS NOT DISTINCT FROM worker
         ORDER BY j.priority DESC, j.seq;
     IF FOUND THEN
         RETURN;
@@ -54,32 +55,32 @@ BEGIN
     LOOP
         wanted := least(slots - taken, jobctl.queue_room(q));
         CONTINUE WHEN wanted <= 0;
+        -- Locks first: what is locked stays where it is, and the update goes straight there.
+        SELECT array_agg(n.ctid), array_agg(n.id) INTO places, ids
+        FROM (SELECT j.ctid, j.id FROM jobctl.jobs j
+              WHERE j.queue = q AND j.status = 'pending' AND j.wake_at IS NULL AND j.blockers = 0
+                AND (kinds IS NULL OR j.kind = ANY (kinds))
+                AND (visible IS NULL OR j.project_id = ANY (visible))
+              ORDER BY j.priority DESC, j.seq
+              LIMIT wanted
+              FOR NO KEY UPDATE SKIP LOCKED) n;
+        CONTINUE WHEN ids IS NULL;
+        INSERT INTO jobctl.claims (token, queue, worker_id, ids, unfinished)
+        VALUES (claim.token, q, worker, ids, cardinality(ids));
         RETURN QUERY
-            WITH next AS MATERIALIZED (
-                SELECT j.id FROM jobctl.jobs j
-                WHERE j.queue = q AND j.status = 'pending' AND j.wake_at IS NULL AND j.blockers = 0
-                  AND (kinds IS NULL OR j.kind = ANY (kinds))
-                  AND (visible IS NULL OR j.project_id = ANY (visible))
-                ORDER BY j.priority DESC, j.seq
-                LIMIT wanted
-                FOR NO KEY UPDATE SKIP LOCKED
-            ), took AS (
+            WITH took AS (
                 UPDATE jobctl.jobs j
                 SET status = 'running', token = claim.token, worker_id = worker,
                     attempt = j.attempt + 1, started_at = now()
-                WHERE j.id = ANY (ARRAY(SELECT n.id FROM next n))
+                WHERE j.ctid = ANY (places)
                 RETURNING j.id, j.project_id, j.queue, j.kind, j.args, j.attempt, j.max_attempts,
                           j.timeout, j.priority, j.seq
-            ), noted AS (
-                INSERT INTO jobctl.claims (token, queue, worker_id, ids, unfinished)
-                SELECT claim.token, q, worker, array_agg(t.id), count(*) FROM took t HAVING count(*) > 0
             )
             SELECT t.id, t.project_id::text, t.queue::text, t.kind::text, t.args, t.attempt, t.max_attempts,
                    (extract(epoch FROM t.timeout) * 1000)::bigint, p.checkpoint
             FROM took t LEFT JOIN jobctl.job_progress p ON p.job_id = t.id
             ORDER BY t.priority DESC, t.seq;
-        GET DIAGNOSTICS n = ROW_COUNT;
-        taken := taken + n;
+        taken := taken + cardinality(ids);
         EXIT WHEN taken >= claim.slots;
     END LOOP;
     -- full: it will look by itself, nobody needs to tell it

@@ -24,74 +24,81 @@ SET plan_cache_mode = force_generic_plan
 SET enable_seqscan = off AS $$
 DECLARE
     w jobctl.workers;
+    places tid[];
+    nths bigint[];
     done_ids uuid[];
     done_tokens uuid[];
     done_queues text[];
     became text[];
+    said text[];
+    reporting uuid[];
     ended uuid[];
 BEGIN
     PERFORM jobctl.require_read_committed();
     SELECT * INTO w FROM jobctl.workers o WHERE o.worker_id = worker AND o.role_name = jobctl.caller();
-    WITH input AS MATERIALIZED (
-        SELECT DISTINCT ON (u.id, u.token) u.*
-        FROM unnest(finish.ids, finish.tokens, outcomes, exit_codes, signals, errors, results, cpu_seconds, rss_bytes)
-            AS u(id, token, outcome, exit_code, signal, error, result, cpu_s, rss)
-        ORDER BY u.id, u.token
-    ), mine AS MATERIALIZED (
-        SELECT j.*, i.outcome, i.exit_code, i.signal, i.result, i.cpu_s, i.rss,
-               coalesce(i.error, CASE WHEN i.outcome <> 'ok' THEN
-                                 concat_ws(' ', i.outcome, coalesce(i.exit_code, i.signal)) END) AS error,
-               p.done, p.total, p.message, p.stats, p.checkpoint,
-               CASE WHEN i.outcome = 'ok' THEN 'completed'
-                    WHEN i.outcome = 'cancelled' OR j.cancel_requested_at IS NOT NULL THEN 'cancelled'
-                    WHEN i.outcome = 'permanent' THEN 'failed'
-                    WHEN i.outcome = 'tempfail' OR j.attempt < j.max_attempts THEN 'pending'
-                    ELSE 'failed' END AS becomes
-        FROM input i
-        JOIN jobctl.jobs j ON j.id = i.id AND j.token = i.token AND j.worker_id = w.worker_id
-        LEFT JOIN jobctl.job_progress p ON p.job_id = j.id
-        FOR UPDATE OF j SKIP LOCKED
-    ), gone AS (
+    -- Locks first, and nothing wide: what is locked stays where it is, and the next
+    -- statement goes straight there.  Those with no progress have null in reporting.
+    SELECT array_agg(m.at), array_agg(m.nth), array_agg(m.id), array_agg(m.token), array_agg(m.queue),
+           array_agg(m.becomes), array_agg(m.said),
+           array_agg(CASE WHEN m.becomes <> 'pending' THEN m.reporting END),
+           array_agg(m.id) FILTER (WHERE m.becomes <> 'pending')
+    INTO places, nths, done_ids, done_tokens, done_queues, became, said, reporting, ended
+    FROM (SELECT j.ctid AS at, i.nth, j.id, j.token, j.queue, p.job_id AS reporting,
+                 coalesce(errors[i.nth], CASE WHEN i.outcome <> 'ok' THEN
+                          concat_ws(' ', i.outcome, coalesce(exit_codes[i.nth], signals[i.nth])) END) AS said,
+                 CASE WHEN i.outcome = 'ok' THEN 'completed'
+                      WHEN i.outcome = 'cancelled' OR j.cancel_requested_at IS NOT NULL THEN 'cancelled'
+                      WHEN i.outcome = 'permanent' THEN 'failed'
+                      WHEN i.outcome = 'tempfail' OR j.attempt < j.max_attempts THEN 'pending'
+                      ELSE 'failed' END AS becomes
+          FROM (SELECT DISTINCT ON (u.id, u.token) u.*
+                FROM unnest(finish.ids, finish.tokens, outcomes) WITH ORDINALITY AS u(id, token, outcome, nth)
+                ORDER BY u.id, u.token) i
+          JOIN jobctl.jobs j ON j.id = i.id AND j.token = i.token AND j.worker_id = w.worker_id
+          LEFT JOIN jobctl.job_progress p ON p.job_id = j.id
+          FOR UPDATE OF j SKIP LOCKED) m;
+
+    WITH gone AS (
         DELETE FROM jobctl.jobs j
-        WHERE j.id = ANY (ARRAY(SELECT e.id FROM mine e WHERE e.becomes <> 'pending'))
-    ), reported AS (
-        DELETE FROM jobctl.job_progress p
-        WHERE p.job_id = ANY (ARRAY(SELECT e.id FROM mine e WHERE e.becomes <> 'pending'))
-    ), moved AS (
-        INSERT INTO jobctl.finished_jobs (
-            id, completed_at, created_at, run_at, started_at, priority, attempt, max_attempts, crashes,
-            exit_code, signal, worker_pid, worker_host, max_rss_bytes, cpu_s, progress_done, progress_total,
-            token, worker_id, status, outcome, project_id, queue, kind, created_by, unique_key, backoff,
-            backoff_base, backoff_max, timeout, error_message, message, stats, checkpoint, result, args)
-        SELECT e.id, now(), e.created_at, e.run_at, e.started_at, e.priority, e.attempt, e.max_attempts, e.crashes,
-               e.exit_code, e.signal, w.pid, w.host, e.rss, e.cpu_s, e.done, e.total,
-               e.token, e.worker_id, e.becomes, e.outcome, e.project_id, e.queue, e.kind, e.created_by,
-               e.unique_key, e.backoff, e.backoff_base, e.backoff_max, e.timeout,
-               e.error, e.message, e.stats, e.checkpoint, e.result, e.args
-        FROM mine e WHERE e.becomes <> 'pending'
-    ), again AS (
-        UPDATE jobctl.jobs j
-        SET status = 'pending', token = NULL, worker_id = NULL, started_at = NULL,
-            attempt = j.attempt - CASE WHEN e.outcome = 'tempfail' THEN 1 ELSE 0 END,
-            wake_at = now() + d.delay, run_at = now() + d.delay,
-            seq = nextval('jobctl.job_seq'), error_message = e.error
-        FROM mine e
-        CROSS JOIN LATERAL (
-            SELECT CASE WHEN e.outcome = 'tempfail'
-                   THEN jobctl.retry_delay('constant', e.backoff_base, e.backoff_max, 1)
-                   ELSE jobctl.retry_delay(e.backoff, e.backoff_base, e.backoff_max, e.attempt) END AS delay) d
-        WHERE j.id = e.id AND e.becomes = 'pending'
-    ), kept AS (
+        USING unnest(places, nths, became, said, reporting) AS m(at, nth, becomes, said, reporting)
+        LEFT JOIN jobctl.job_progress p ON p.job_id = m.reporting
+        WHERE j.ctid = m.at AND m.becomes <> 'pending'
+        RETURNING j.*, m.nth, m.becomes, m.said, p.done, p.total, p.message, p.stats, p.checkpoint
+    )
+    INSERT INTO jobctl.finished_jobs (
+        id, completed_at, created_at, run_at, started_at, priority, attempt, max_attempts, crashes,
+        exit_code, signal, worker_pid, worker_host, max_rss_bytes, cpu_s, progress_done, progress_total,
+        token, worker_id, status, outcome, project_id, queue, kind, created_by, unique_key, backoff,
+        backoff_base, backoff_max, timeout, error_message, message, stats, checkpoint, result, args)
+    SELECT g.id, now(), g.created_at, g.run_at, g.started_at, g.priority, g.attempt, g.max_attempts, g.crashes,
+           exit_codes[g.nth], signals[g.nth], w.pid, w.host, rss_bytes[g.nth], cpu_seconds[g.nth], g.done, g.total,
+           g.token, g.worker_id, g.becomes, outcomes[g.nth], g.project_id, g.queue, g.kind, g.created_by,
+           g.unique_key, g.backoff, g.backoff_base, g.backoff_max, g.timeout,
+           g.said, g.message, g.stats, g.checkpoint, results[g.nth], g.args
+    FROM gone g;
+
+    DELETE FROM jobctl.job_progress p WHERE p.job_id = ANY (reporting);
+    IF 'pending' = ANY (became) THEN
         INSERT INTO jobctl.job_attempts (
             job_id, token, ended_at, started_at, attempt, exit_code, signal, worker_pid, worker_host,
             max_rss_bytes, cpu_s, worker_id, outcome, project_id, error_message)
-        SELECT e.id, e.token, now(), e.started_at, e.attempt, e.exit_code, e.signal, w.pid, w.host,
-               e.rss, e.cpu_s, e.worker_id, e.outcome, e.project_id, e.error
-        FROM mine e WHERE e.becomes = 'pending'
-    )
-    SELECT array_agg(e.id), array_agg(e.token), array_agg(e.queue), array_agg(e.becomes),
-           array_agg(e.id) FILTER (WHERE e.becomes <> 'pending')
-    INTO done_ids, done_tokens, done_queues, became, ended FROM mine e;
+        SELECT j.id, j.token, now(), j.started_at, j.attempt, exit_codes[m.nth], signals[m.nth], w.pid, w.host,
+               rss_bytes[m.nth], cpu_seconds[m.nth], j.worker_id, outcomes[m.nth], j.project_id, m.said
+        FROM unnest(done_ids, nths, became, said) AS m(id, nth, becomes, said) JOIN jobctl.jobs j ON j.id = m.id
+        WHERE m.becomes = 'pending';
+        UPDATE jobctl.jobs j
+        SET status = 'pending', token = NULL, worker_id = NULL, started_at = NULL,
+            attempt = j.attempt - CASE WHEN outcomes[m.nth] = 'tempfail' THEN 1 ELSE 0 END,
+            wake_at = now() + d.delay, run_at = now() + d.delay,
+            seq = nextval('jobctl.job_seq'), error_message = m.said
+        FROM unnest(done_ids, nths, became, said) AS m(id, nth, becomes, said)
+        JOIN jobctl.jobs e ON e.id = m.id
+        CROSS JOIN LATERAL (
+            SELECT CASE WHEN outcomes[m.nth] = 'tempfail'
+                   THEN jobctl.retry_delay('constant', e.backoff_base, e.backoff_max, 1)
+                   ELSE jobctl.retry_delay(e.backoff, e.backoff_base, e.backoff_max, e.attempt) END AS delay) d
+        WHERE j.id = e.id AND m.becomes = 'pending';
+    END IF;
 
     PERFORM jobctl.leave_claims(done_tokens, done_queues);
     PERFORM jobctl.settle_dependents(ended);

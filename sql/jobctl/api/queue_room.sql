@@ -15,8 +15,10 @@ BEGIN
     END IF;
     IF setting.paused_at IS NOT NULL THEN
         RETURN 0;
+    ELSIF setting.max_running IS NULL THEN
+        RETURN 1000000;
     END IF;
-    RETURN coalesce(setting.max_running - jobctl.running_in_queue(queue_room.queue), 1000000);
+    RETURN setting.max_running - jobctl.running_in_queue(queue_room.queue);
 END
 $$;
 REVOKE ALL ON FUNCTION jobctl.queue_room(text) FROM PUBLIC;

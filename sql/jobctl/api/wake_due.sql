@@ -8,6 +8,11 @@ LANGUAGE plpgsql AS $$
 DECLARE
     q text;
 BEGIN
+    -- cheaper than to find out by an UPDATE, and that it is none is the rule
+    PERFORM FROM jobctl.jobs d WHERE d.status = 'pending' AND d.wake_at IS NOT NULL AND d.wake_at <= now() LIMIT 1;
+    IF NOT FOUND THEN
+        RETURN;
+    END IF;
     FOR q IN
         WITH due AS MATERIALIZED (
             SELECT d.id FROM jobctl.jobs d
