@@ -5,6 +5,7 @@ DROP TABLE jobctl.job_dependencies;
 DROP TABLE jobctl.claims;
 DROP TABLE jobctl.jobs;
 DROP FUNCTION jobctl.refuse_change();
+DROP DOMAIN jobctl.args;
 DROP SEQUENCE jobctl.job_seq;
 DROP TABLE jobctl.workers;
 DROP TABLE jobctl.queues;

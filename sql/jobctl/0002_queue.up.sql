@@ -57,33 +57,43 @@ COMMENT ON COLUMN jobctl.workers.idle IS 'has a free slot and wants to be notifi
 
 CREATE SEQUENCE jobctl.job_seq CACHE 1;
 
+-- As a domain these are checked when args come in and not again at every claim.
+-- As text too: a number takes a few bytes here and up to 131,072 digits there, and what no
+-- claim can return would block its queue.
+CREATE DOMAIN jobctl.args AS jsonb
+    CONSTRAINT ck_args_is_object CHECK (jsonb_typeof(VALUE) = 'object')
+    CONSTRAINT ck_args_size CHECK (pg_column_size(VALUE) <= 1048576 AND octet_length(VALUE::text) <= 8388608);
+COMMENT ON DOMAIN jobctl.args IS 'a JSON object of at most 1 MiB, and 8 MiB as text';
+
+-- Columns that are never null come first, of those the ones of a fixed width, and the
+-- indexed ones before the others: what is before a column is read to get there.
 CREATE TABLE jobctl.jobs (
     id uuid PRIMARY KEY,
     seq bigint NOT NULL DEFAULT nextval('jobctl.job_seq'),
     priority integer NOT NULL DEFAULT 0,
+    blockers integer NOT NULL DEFAULT 0 CHECK (blockers >= 0),
     attempt integer NOT NULL DEFAULT 0 CHECK (attempt >= 0),
     max_attempts integer NOT NULL DEFAULT 3 CHECK (max_attempts BETWEEN 1 AND 1000),
-    blockers integer NOT NULL DEFAULT 0 CHECK (blockers >= 0),
     crashes integer NOT NULL DEFAULT 0 CHECK (crashes >= 0),
     created_at timestamptz NOT NULL DEFAULT now(),
     run_at timestamptz NOT NULL DEFAULT now(),
+    status text NOT NULL DEFAULT 'pending',
+    queue jobctl.name NOT NULL DEFAULT 'default',
+    project_id jobctl.name NOT NULL DEFAULT 'default',
+    kind jobctl.name NOT NULL,
     wake_at timestamptz,
-    started_at timestamptz,
-    cancel_requested_at timestamptz,
+    unique_key text CONSTRAINT ck_unique_key CHECK (octet_length(unique_key) BETWEEN 1 AND 1000),
     token uuid,
     worker_id uuid,
-    status text NOT NULL DEFAULT 'pending',
-    project_id jobctl.name NOT NULL DEFAULT 'default',
-    queue jobctl.name NOT NULL DEFAULT 'default',
-    kind jobctl.name NOT NULL,
-    created_by name NOT NULL DEFAULT jobctl.caller(),
-    unique_key text CONSTRAINT ck_unique_key CHECK (octet_length(unique_key) BETWEEN 1 AND 1000),
+    started_at timestamptz,
+    cancel_requested_at timestamptz,
+    created_by text NOT NULL DEFAULT jobctl.caller(),
     backoff text CONSTRAINT ck_backoff CHECK (backoff IN ('exponential', 'linear', 'constant')),
     backoff_base interval CONSTRAINT ck_backoff_base CHECK (backoff_base BETWEEN '0' AND '365 days'),
     backoff_max interval CONSTRAINT ck_backoff_max CHECK (backoff_max BETWEEN '0' AND '365 days'),
     timeout interval CONSTRAINT ck_timeout CHECK (timeout > '0'),
     error_message text,
-    args jsonb NOT NULL DEFAULT '{}',
+    args jobctl.args NOT NULL DEFAULT '{}',
     CONSTRAINT ck_status CHECK (status IN ('pending', 'running', 'held')),
     CONSTRAINT ck_running_has_token CHECK
         ((status = 'running') = (token IS NOT NULL) AND (token IS NULL) = (worker_id IS NULL)),
@@ -92,10 +102,6 @@ CREATE TABLE jobctl.jobs (
     CONSTRAINT ck_cancelled_waits_for_end CHECK (cancel_requested_at IS NULL OR status = 'running'),
     -- one infinite time, and whoever subtracts it from now() gets an error
     CONSTRAINT ck_times_are_finite CHECK (isfinite(created_at) AND isfinite(run_at) AND isfinite(wake_at)),
-    CONSTRAINT ck_args_is_object CHECK (jsonb_typeof(args) = 'object'),
-    -- As text too: a number takes a few bytes here and up to 131,072 digits there, and what no
-    -- claim can return would block its queue.
-    CONSTRAINT ck_args_size CHECK (pg_column_size(args) <= 1048576 AND octet_length(args::text) <= 8388608),
     -- Submitter and worker may be different hosts: whether the path exists is
     -- the job's business.  A ".." component is not a matter of hosts.
     CONSTRAINT ck_index_repo_path CHECK
@@ -169,6 +175,8 @@ CREATE TABLE jobctl.claims (
     PRIMARY KEY (token, queue)
 ) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_threshold = 500,
         autovacuum_vacuum_cost_delay = 0);
+-- ids that were made one after the other shrink well, and that costs more than it saves
+ALTER TABLE jobctl.claims ALTER COLUMN ids SET STORAGE EXTERNAL;
 CREATE INDEX claims_worker ON jobctl.claims (worker_id);
 CREATE INDEX claims_queue ON jobctl.claims (queue);
 COMMENT ON TABLE jobctl.claims IS 'what each claim took of a queue: how running jobs are found and counted';

@@ -28,7 +28,7 @@ CREATE TABLE jobctl.finished_jobs (
     project_id text NOT NULL,
     queue text NOT NULL,
     kind text NOT NULL,
-    created_by name NOT NULL,
+    created_by text NOT NULL,
     worker_host text,
     unique_key text,
     backoff text,

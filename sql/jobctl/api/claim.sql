@@ -33,7 +33,7 @@ BEGIN
         RAISE EXCEPTION USING ERRCODE = 'JC069', MESSAGE = 'this worker is not registered, or its lease has run out';
     END IF;
     RETURN QUERY
-        SELECT j.id, j.project_id::text, j.queue::text, j.kind::text, j.args, j.attempt, j.max_attempts,
+        SELECT j.id, j.project_id::text, j.queue::text, j.kind::text, j.args::jsonb, j.attempt, j.max_attempts,
                (extract(epoch FROM j.timeout) * 1000)::bigint, p.checkpoint
         FROM jobctl.claims c
         JOIN jobctl.jobs j ON j.id = ANY (c.ids) AND j.token = c.token
@@ -76,7 +76,7 @@ BEGIN
                 RETURNING j.id, j.project_id, j.queue, j.kind, j.args, j.attempt, j.max_attempts,
                           j.timeout, j.priority, j.seq
             )
-            SELECT t.id, t.project_id::text, t.queue::text, t.kind::text, t.args, t.attempt, t.max_attempts,
+            SELECT t.id, t.project_id::text, t.queue::text, t.kind::text, t.args::jsonb, t.attempt, t.max_attempts,
                    (extract(epoch FROM t.timeout) * 1000)::bigint, p.checkpoint
             FROM took t LEFT JOIN jobctl.job_progress p ON p.job_id = t.id
             ORDER BY t.priority DESC, t.seq;

@@ -50,7 +50,7 @@ SELECT j.id, j.project_id::text AS project, j.queue::text AS queue, j.kind::text
        (SELECT p.total FROM jobctl.job_progress p WHERE p.job_id = j.id) AS progress_total,
        (SELECT p.stats FROM jobctl.job_progress p WHERE p.job_id = j.id) AS stats,
        NULL::jsonb AS result, NULL::bigint AS max_rss_bytes, NULL::double precision AS cpu_s,
-       j.unique_key, j.created_by::text AS created_by, j.timeout, j.cancel_requested_at, j.args,
+       j.unique_key, j.created_by, j.timeout, j.cancel_requested_at, j.args::jsonb AS args,
        true AS live, j.created_at AS at
 FROM jobctl.jobs j
 UNION ALL
@@ -59,7 +59,7 @@ SELECT f.id, f.project_id, f.queue, f.kind, f.status, NULL, f.priority, f.attemp
        f.worker_id, f.worker_host, f.worker_pid, NULL,
        f.outcome, f.exit_code, f.signal, f.error_message,
        f.message, f.progress_done, f.progress_total, f.stats, f.result, f.max_rss_bytes, f.cpu_s,
-       f.unique_key, f.created_by::text, f.timeout, NULL, f.args, false, f.completed_at
+       f.unique_key, f.created_by, f.timeout, NULL, f.args, false, f.completed_at
 FROM jobctl.finished_jobs f;
 COMMENT ON VIEW jobctl.job IS 'every job, live and finished';
 GRANT SELECT ON jobctl.job TO jobctl_submitter, jobctl_worker, jobctl_operator, jobctl_reader;
