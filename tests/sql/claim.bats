@@ -136,3 +136,107 @@ load queue
 	is '{"at": 7}' "SELECT checkpoint FROM jobctl.claim(t.k(2), t.w(1), '{default}', 1)"
 	is '{"at": 7}' "SELECT checkpoint FROM jobctl.claim(t.k(2), t.w(1), '{default}', 1)"
 }
+
+# 5000 entries of the claim index that nobody can remove, and jobs 5001 to 5020 behind them.
+crowd() {	# ['STATEMENTS'], also said by whoever has the snapshot
+	sql 'SELECT t.worker(1)'
+	sql "INSERT INTO jobctl.jobs (id, kind) SELECT t.j(n), 'a' FROM generate_series(1, 5000) n"
+	hold_open "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM jobctl.jobs${1:+; $1}"
+	eventually 10 is t "SELECT backend_xmin IS NOT NULL FROM pg_stat_activity
+		WHERE datname = current_database() AND application_name = 'held'"
+	sql "INSERT INTO jobctl.jobs (id, kind) SELECT t.j(n), 'a' FROM generate_series(5001, 5020) n"
+	sql 'DELETE FROM jobctl.jobs WHERE id <= t.j(5000)'
+}
+
+# Statements of one session, a transaction each.
+session() {	# 'STATEMENTS'
+	psql -XAtqv ON_ERROR_STOP=1 <<<"$1"
+}
+
+# As if the time of what the session remembers were over.
+forget="SELECT set_config(name, regexp_replace(setting, '^[0-9.]+', '0'), false) IS NULL FROM
+	(SELECT 'jobctl.mark_' || md5(ROW('default', NULL::text[], NULL::text[])::text) AS name) n, current_setting(name) AS setting;"
+# As if it were not over for long.
+remember=${forget//"'0'"/"'9999999999'"}
+
+@test "past many dead entries is gone once, and then begun where the first job was" {
+	local read="pg_stat_get_xact_tuples_returned('jobctl.jobs_claim'::regclass)"
+	local few="SELECT set_config('t.read', $read::text, false) IS NULL; SELECT t.claim(1, %s, 2), $read - current_setting('t.read')::int < 50"
+
+	crowd
+	# shellcheck disable=SC2059
+	run -0 session "$(printf "BEGIN; $few; COMMIT;\n" 1 2 3) $forget $(printf "BEGIN; $few; COMMIT;" 4)"
+	[ "$output" = $'f\n5001,5002|f\nf\n5003,5004|t\nf\n5005,5006|t\nf\nf\n5007,5008|f' ]
+	exec {TX}>&-
+}
+
+@test "what comes new is seen from there, whatever its priority" {
+	crowd
+	run -0 session "SELECT t.claim(1, 1, 2); $remember
+		SELECT jobctl.submit('a', id => t.j(6000 + p), priority => p) FROM generate_series(-3, 3, 3) p;
+		SELECT t.claim(1, 2, 2); $remember
+		SELECT jobctl.submit('a', id => t.j(6100 + p), priority => p) FROM generate_series(-4, 4) p;
+		SELECT t.claim(1, 3, 5);
+		SELECT t.claim(1, 4, 99);"
+	[ "${lines[0]}" = 5001,5002 ]
+	[ "${lines[5]}" = 6003,5003 ]
+	[ "${lines[16]}" = 6104,6103,6102,6101,5004 ]
+	[[ "${lines[17]}" == 5005,*,5020,6000,6100,6099,6098,5997,6097,6096 ]]
+	exec {TX}>&-
+}
+
+@test "what is tried again, released or due is seen from there" {
+	crowd
+	sql "UPDATE jobctl.jobs SET status = 'held' WHERE id = t.j(5019)"
+	sql "UPDATE jobctl.jobs SET wake_at = now() + interval '1 h' WHERE id = t.j(5020)"
+	sql "UPDATE jobctl.jobs SET backoff = 'constant', backoff_base = '0' WHERE id = t.j(5001)"
+	run -0 session "SELECT t.claim(1, 1, 10); $remember
+		SELECT t.finish(1, 5001, 1, 'exit'), jobctl.release(t.jj(5019)) IS NULL, t.fall_due(5020);
+		SELECT t.claim(1, 2, 9);
+		SELECT t.claim(1, 3, 9);"
+	[[ "${lines[3]},${lines[4]}" == 5011,5012,5013,5014,5015,5016,5017,5018,5019,*5001* ]]
+	[[ "${lines[3]},${lines[4]}" == *5020* ]]
+	exec {TX}>&-
+}
+
+@test "a job that took an old place waits until the time is over, or nothing else is there" {
+	crowd
+	sql "INSERT INTO jobctl.jobs (id, kind, seq) VALUES (t.j(1), 'a', 1)"
+	run -0 session "SELECT t.claim(1, 1, 2); $remember
+		SELECT t.claim(1, 2, 2);
+		SELECT t.give_back(1, 1, 1);
+		SELECT t.claim(1, 3, 2); $forget
+		SELECT t.claim(1, 4, 2); $remember
+		SELECT t.claim(1, 5, 2);
+		SELECT t.give_back(1, 1, 4);
+		SELECT t.claim(1, 6, 30) LIKE '5009,%,5020';
+		SELECT t.claim(1, 7, 30);"
+	[ "$output" = $'1,5001\nf\n5002,5003\naccepted\n5004,5005\nf\n1,5006\nf\n5007,5008\naccepted\nt\n1' ]
+	exec {TX}>&-
+}
+
+@test "a job that is committed late is found when the time is over" {
+	local got
+
+	crowd "SELECT jobctl.submit('a', id => t.j(9000))"
+	exec {IN}> >(exec psql -XAtqv ON_ERROR_STOP=1 >"$BATS_TEST_TMPDIR/said" 3>&-)
+	echo "SELECT t.claim(1, 1, 2); $remember" >&"$IN"
+	eventually 10 grep -q '^f$' "$BATS_TEST_TMPDIR/said"
+	echo 'COMMIT;' >&"$TX"
+	exec {TX}>&-
+	eventually 10 is pending 'SELECT t.state(9000)'
+	echo "SELECT t.claim(1, 2, 2); $forget SELECT t.claim(1, 3, 2);" >&"$IN"
+	exec {IN}>&-
+	eventually 10 grep -q 5004 "$BATS_TEST_TMPDIR/said"
+	eventually 10 grep -q ',5005$' "$BATS_TEST_TMPDIR/said"
+	got=$(cat "$BATS_TEST_TMPDIR/said")
+	[ "$got" = $'5001,5002\nf\n5003,5004\nf\n9000,5005' ]
+}
+
+@test "what a session remembers is of one queue and one choice of kinds" {
+	crowd
+	sql "INSERT INTO jobctl.jobs (id, kind, seq) VALUES (t.j(1), 'b', 1)"
+	run -0 session "SELECT t.claim(1, 1, 2, kinds => '{a}'); SELECT t.claim(1, 2, 1); SELECT t.claim(1, 3, 1, kinds => '{a,b}');"
+	[ "$output" = $'5001,5002\n1\n5003' ]
+	exec {TX}>&-
+}

@@ -56,14 +56,7 @@ BEGIN
         wanted := least(slots - taken, jobctl.queue_room(q));
         CONTINUE WHEN wanted <= 0;
         -- Locks first: what is locked stays where it is, and the update goes straight there.
-        SELECT array_agg(n.ctid), array_agg(n.id) INTO places, ids
-        FROM (SELECT j.ctid, j.id FROM jobctl.jobs j
-              WHERE j.queue = q AND j.status = 'pending' AND j.wake_at IS NULL AND j.blockers = 0
-                AND (kinds IS NULL OR j.kind = ANY (kinds))
-                AND (visible IS NULL OR j.project_id = ANY (visible))
-              ORDER BY j.priority DESC, j.seq
-              LIMIT wanted
-              FOR NO KEY UPDATE SKIP LOCKED) n;
+        SELECT r.places, r.ids INTO places, ids FROM jobctl.lock_ready(q, kinds, visible, wanted) r;
         CONTINUE WHEN ids IS NULL;
         INSERT INTO jobctl.claims (token, queue, worker_id, ids, unfinished)
         VALUES (claim.token, q, worker, ids, cardinality(ids));

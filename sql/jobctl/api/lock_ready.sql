@@ -1,0 +1,78 @@
+-- drop: FUNCTION jobctl.lock_ready(text, text[], text[], integer)
+--
+-- The part of claim() for one queue: the first jobs that are ready and that nobody
+-- else has, locked.  Null if there is none.
+--
+-- With an old snapshot open somewhere the claim index keeps an entry for each job
+-- that ran since, all of them ahead of what is ready.  When reading past them took a
+-- while, this session remembers where it found the first job of each priority, and
+-- for thirty times that while begins there (setting jobctl.mark_HASH: until when,
+-- priorities, seqs).  What is new is seen whatever its priority, because its seq is
+-- the highest.  What takes an old place meanwhile, because it was committed late or
+-- given back, waits so much longer, unless nothing else is found: then the whole
+-- queue is looked through.
+CREATE OR REPLACE FUNCTION jobctl.lock_ready(queue text, kinds text[], visible text[], wanted integer,
+                                             OUT places tid[], OUT ids uuid[])
+LANGUAGE plpgsql AS $$
+DECLARE
+    setting text := 'jobctl.mark_' || md5(ROW(queue, kinds, visible)::text);
+    mark text[] := string_to_array(nullif(current_setting(setting, true), ''), ' ');
+    until double precision := mark[1]::double precision;
+    marks integer[] := mark[2]::integer[];   -- priorities, highest first
+    starts bigint[] := mark[3]::bigint[];     -- and where to begin in each
+    began timestamptz := clock_timestamp();
+    entries bigint := pg_stat_get_xact_tuples_returned('jobctl.jobs_claim'::regclass);
+    marked boolean := coalesce(until > extract(epoch FROM began), false);
+    highs bigint[];
+    lows bigint[];
+    firsts bigint[];
+    priorities integer[];
+    seqs bigint[];
+BEGIN
+    LOOP
+        highs := '{2147483647}';
+        lows := '{}';
+        firsts := '{}';
+        FOR i IN 1 .. CASE WHEN marked THEN cardinality(marks) ELSE 0 END LOOP
+            -- above this mark, at it, and next what is below
+            highs := highs || marks[i]::bigint || marks[i] - 1::bigint;
+            lows := lows || marks[i] + 1::bigint || marks[i]::bigint;
+            firsts := firsts || -9223372036854775808 || starts[i];
+        END LOOP;
+        lows := lows || -2147483648::bigint;
+        firsts := firsts || -9223372036854775808;
+
+        SELECT array_agg(n.ctid), array_agg(n.id), array_agg(n.priority), array_agg(n.seq)
+        INTO places, ids, priorities, seqs
+        FROM (SELECT r.* FROM unnest(highs, lows, firsts) AS m(high, low, first)
+              CROSS JOIN LATERAL (
+                  SELECT j.ctid, j.id, j.priority, j.seq FROM jobctl.jobs j
+                  WHERE j.queue = lock_ready.queue AND j.status = 'pending' AND j.wake_at IS NULL AND j.blockers = 0
+                    AND j.priority BETWEEN m.low AND m.high AND j.seq >= m.first
+                    AND (kinds IS NULL OR j.kind = ANY (kinds))
+                    AND (visible IS NULL OR j.project_id = ANY (visible))
+                  ORDER BY j.priority DESC, j.seq
+                  FOR NO KEY UPDATE SKIP LOCKED) r
+              LIMIT wanted) n;
+        EXIT WHEN ids IS NOT NULL OR NOT marked;
+        marked := false;
+        began := clock_timestamp();
+    END LOOP;
+
+    IF NOT marked AND pg_stat_get_xact_tuples_returned('jobctl.jobs_claim'::regclass) - entries > 2000 + wanted THEN
+        until := extract(epoch FROM began) + 30 * extract(epoch FROM clock_timestamp() - began);
+        marked := true;
+    END IF;
+    IF marked AND ids IS NOT NULL THEN
+        SELECT array_agg(m.priority ORDER BY m.priority DESC), array_agg(m.seq ORDER BY m.priority DESC)
+        INTO marks, starts
+        FROM (SELECT DISTINCT ON (a.priority) a.priority, a.seq
+              FROM (SELECT 1 AS age, t.priority, t.seq FROM unnest(priorities, seqs) AS t(priority, seq)
+                    UNION ALL
+                    SELECT 2, o.priority, o.seq FROM unnest(marks, starts) AS o(priority, seq)) a
+              ORDER BY a.priority DESC, a.age, a.seq LIMIT 16) m;
+        PERFORM set_config(setting, concat_ws(' ', until, marks, starts), false);
+    END IF;
+END
+$$;
+REVOKE ALL ON FUNCTION jobctl.lock_ready(text, text[], text[], integer) FROM PUBLIC;
