@@ -12,7 +12,7 @@
 #include "worker.h"
 
 enum {
-	PREFETCH_MS = 200, PREFETCH_MAX = 250,
+	PREFETCH_MS = 200, PREFETCH_MAX = 1000,
 	PREFETCH_BYTES = 4 << 20, /* of args */
 	UNWRITTEN_MAX = 1000,	  /* ends that wait to be written: then no more jobs */
 	HOLD_MS = 1000,		  /* a job that could not start by then goes back */

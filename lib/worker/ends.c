@@ -19,7 +19,7 @@ enum {
 	OUTPUT_BYTES = 1 << 17, /* output written by one call, more or less */
 	OUTPUT_CALLS = 4,	/* unanswered */
 	AGAIN_MS = 100, AGAIN_MAX_MS = 10000,	/* before a refused end is said again */
-	LINGER_MS = 20, ENOUGH = 50,	/* a batch of short jobs is worth this wait */
+	LINGER_MS = 20, ENOUGH = 400,	/* a batch of short jobs is worth this wait */
 };
 
 static void

@@ -21,7 +21,6 @@ enum {
 	FLUSH_MS = 1000,	/* output and progress are written at most this often */
 	PAUSE_MS = 1000,	/* when the system has no room for another process */
 	PIPE_MAX = 1 << 20,	/* what a pipe can hold: fs.pipe-max-size */
-	MIN_MEAN_MS = 1,
 };
 
 struct run *
@@ -376,7 +375,7 @@ run_end_text(struct worker *w, const struct proc_end *end, const char *said, boo
 static void
 note_duration(struct worker *w, const struct run *r)
 {
-	double ms = r->ran_ms < MIN_MEAN_MS ? MIN_MEAN_MS : (double)r->ran_ms;
+	double ms = r->ran_ms ? (double)r->ran_ms : 0.1;	/* less than one */
 
 	w->mean_ms = w->mean_ms > 0 ? w->mean_ms * 0.9 + ms * 0.1 : ms;
 }
