@@ -185,6 +185,8 @@ fence(struct guardian *g)
 {
 	int64_t at = atomic_load(&g->w->guarded->fence_at);
 
+	if (at == NEVER)	/* there will be a lease, and nothing wakes us then */
+		return deadline_in(g->w->cfg.lease_ms / 2);
 	if (now_ms() < at)
 		return at;
 	if (!kill_below(g->w, g->worker, NULL))

@@ -150,6 +150,15 @@ in_database() {	# EXPRESSION over the row of the worker
 	prints 61 sql "SELECT count(*) FROM jobctl.job WHERE queue = '$Q' AND status = 'completed'"
 }
 
+# One that is stopped sends the guardian a signal; one that hangs sends none.
+@test "the guardian has its timer set for the end of a lease, without having been woken" {
+	start_sh_worker --lease 2s
+	eventually 10 prints 1 workers
+	sleep 1
+	grep -h '^it_value' /proc/"$WORKER_PID"/fdinfo/* >"$D/timers"
+	[[ $(<"$D/timers") != *'(0, 0)'* ]]
+}
+
 @test "kill -9 of the guardian: the worker does its work" {
 	local id worker
 	id=$(submit_sh "[ ! -e $D/kept ] || exit 0; trap '' TERM; $(escape kept keep) $(escape bare) sleep 1000; sleep 1000")
