@@ -485,7 +485,10 @@ unread(const struct handler *h)
 	return h->in >= 0 && ioctl(h->in, FIONREAD, &n) == 0 ? n : 0;
 }
 
-/* Those of which it has not begun to read: as if they had not been handed over. */
+/*
+ * Those of which it has not begun to read: as if they had not been handed over.  Not one
+ * past its time limit, which could stop the handler of the same others again and again.
+ */
 static void
 take_back_unread(struct worker *w, struct handler *h)
 {
@@ -495,6 +498,10 @@ take_back_unread(struct worker *w, struct handler *h)
 		struct run *r = h->held[h->nheld - 1];
 
 		let_go(h, r);
+		if (r->stop == STOP_TIMEOUT) {
+			run_over(w, r, NULL, NULL);
+			continue;
+		}
 		guard_settled(w, r);
 		run_unstarted(w, r);
 		if (w->draining || r->stop != STOP_NONE)

@@ -119,15 +119,22 @@ our_signals(void)
 	return set;
 }
 
-/* Output comes faster than it is stored. */
+/*
+ * Output comes faster than it is stored.  A result counts from when it can be stored, or
+ * who reported it could not be heard to end.
+ */
 static bool
 pressed(const struct worker *w)
 {
 	size_t held = 0;
 
-	for (size_t i = 0; i < w->nruns; i++)
-		held += w->runs[i]->spool.held +
-			(w->runs[i]->report.result ? strlen(w->runs[i]->report.result) : 0);
+	for (size_t i = 0; i < w->nruns; i++) {
+		const struct run *r = w->runs[i];
+
+		held += r->spool.held;
+		if (r->state > RUN_STARTED && r->report.result)
+			held += strlen(r->report.result);
+	}
 	return held > HELD_BYTES + HELD_BYTES_PER_SLOT * (size_t)w->cfg.slots;
 }
 

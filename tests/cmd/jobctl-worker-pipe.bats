@@ -442,3 +442,21 @@ outcomes() {	# of the jobs of $Q, in the order of their submission
 	[[ $stderr == *'more than 2000 jobs'* ]]
 	run -66 --separate-stderr jobctl-worker --pipe -- "$D/nothing"
 }
+
+@test "a large result that is reported before the answer does not hold the answer up" {
+	local id
+	id=$(submit_sh 'say "{\"id\":\"$id\",\"result\":\"$(head -c 900000 /dev/zero | tr "\0" x)\"}"; sleep 0.5; ok')
+	start_pipe_worker
+	eventually 10 status_is "$id" completed
+	prints 900000 job "$id" "length(result#>>'{}')"
+}
+
+@test "a job whose time is over before its line was read does not stop others for ever" {
+	local long short
+	long=$(submit_sh 'sleep 2; ok' 'priority => 1')
+	short=$(submit_sh ok "timeout => '500 ms'" "backoff => 'constant:10ms'" 'max_attempts => 2')
+	start_pipe_worker --window 2 --grace 100ms
+	eventually 20 status_is "$long" completed
+	prints '1/timeout 2/timeout' runs "$short"
+	status_is "$short" failed
+}
