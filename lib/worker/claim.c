@@ -67,6 +67,12 @@ first_claimed(const struct worker *w)
 	return w->runs[i];
 }
 
+void
+claim_hold(struct run *r)
+{
+	r->hold_until = deadline_in(HOLD_MS);
+}
+
 int64_t
 claim_held_until(const struct worker *w)
 {
@@ -118,7 +124,7 @@ take(struct worker *w, const PGresult *res, int row)
 	if (!PQgetisnull(res, row, 7))
 		r->timeout_ms = pg_get_i64(res, row, 7) > 0 ? pg_get_i64(res, row, 7) : 1;
 	r->checkpoint = get_text(res, row, 8);
-	r->hold_until = deadline_in(HOLD_MS);
+	claim_hold(r);
 	w->mean_args = w->mean_args * 0.9 + (double)PQgetlength(res, row, 4) * 0.1;
 	w->taken++;
 	if (w->draining)

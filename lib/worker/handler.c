@@ -10,12 +10,11 @@
  * given back; what it held when it died of itself has failed with it.
  */
 #include <errno.h>
-#include <stdlib.h>
-#include <string.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include <sys/ioctl.h>
-#include <time.h>
+#include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "jsonscan.h"
@@ -112,7 +111,7 @@ handlers_room(const struct worker *w)
 	return n;
 }
 
-/* The one that holds the fewest; of those rather one that runs.  NULL if all are full. */
+/* The one that holds the fewest; of those rather one that runs.  There is room. */
 static struct handler *
 idlest(const struct worker *w)
 {
@@ -166,11 +165,11 @@ back_off(struct worker *w, struct handler *h, const char *why)
 	struct err e;
 
 	h->start_at = deadline_in(earliest((int64_t)BACKOFF_MIN_MS << shift, BACKOFF_MAX_MS));
-	h->failures = h->answered ? 0 : h->failures + 1;
+	h->failures += !h->answered;
 	if (h->failures < TRIES || (!w->cfg.drain && !w->cfg.once))
 		return;
 	(void)err_set(&e, ERR_UNAVAILABLE, "the handler ends before it answers: %s", why);
-	worker_fatal(w, &e);
+	worker_give_up(w, &e);
 }
 
 static int
@@ -239,7 +238,7 @@ send_lines(struct worker *w, struct handler *h)
 {
 	ssize_t n;
 
-	if (h->closing || h->sent == h->send.len)
+	if (h->closing || h->sent == h->send.len || now_ms() >= w->fence_at)
 		return;
 	n = write(h->in, h->send.buf + h->sent, h->send.len - h->sent);
 	if (n < 0 && errno != EAGAIN && errno != EINTR) {
@@ -253,24 +252,25 @@ send_lines(struct worker *w, struct handler *h)
 
 		memmove(h->send.buf, h->send.buf + h->sent, rest);
 		str_truncate(&h->send, rest);
+		if (!rest)
+			str_free(&h->send);	/* it may have grown for one large job */
 		h->dropped += (int64_t)h->sent;
 		h->sent = 0;
 	}
 }
 
 void
-handlers_give(struct worker *w)
+handlers_take(struct worker *w, struct run *r)
 {
-	for (size_t i = 0; i < w->nruns && w->nclaimed; i++) {
-		struct handler *h;
+	struct handler *h = idlest(w);
 
-		if (w->runs[i]->state != RUN_CLAIMED)
-			continue;
-		h = idlest(w);
-		if (!h || (!h->child && start(w, h)))
-			break;
-		give(w, h, w->runs[i]);
-	}
+	if (h->child || start(w, h) == 0)
+		give(w, h, r);
+}
+
+void
+handlers_send(struct worker *w)
+{
 	for (size_t i = 0; i < w->nhandlers; i++)
 		send_lines(w, &w->handlers[i]);
 }
@@ -357,6 +357,7 @@ take_line(struct worker *w, struct handler *h)
 		return;
 	}
 	h->answered = true;
+	h->failures = 0;
 	let_go(h, r);
 	if (ok->type == 't') {
 		r->exit_code = 0;
@@ -382,11 +383,20 @@ handler_stop(struct handler *h, int64_t grace_ms)
 }
 
 void
-handlers_stop(struct worker *w)
+handlers_stop(struct worker *w, int64_t grace_ms)
 {
 	for (size_t i = 0; i < w->nhandlers; i++)
 		if (w->handlers[i].child)
-			handler_stop(&w->handlers[i], w->cfg.grace_ms);
+			handler_stop(&w->handlers[i], grace_ms);
+}
+
+bool
+handlers_run(const struct worker *w)
+{
+	for (size_t i = 0; i < w->nhandlers; i++)
+		if (w->handlers[i].child && w->handlers[i].child->proc.kill_at == NEVER)
+			return true;
+	return false;
 }
 
 /* False if there was nothing. */
@@ -434,12 +444,10 @@ said_line(const struct worker *w, struct handler *h)
 	if (strspn(h->said.buf, " \t\r") != h->said.len) {
 		free(h->last);
 		h->last = str_take(&h->said);
-		h->said = (struct str)STR(STDERR_LINE);
 		if (w->cfg.window > 1 || !h->nheld)
 			log_line(LOG_LEVEL_INFO, "the handler says", "stderr", h->last, NULL);
 	}
-	str_free(&h->said);
-	h->said = (struct str)STR(STDERR_LINE);
+	str_reset(&h->said);
 }
 
 /*
@@ -476,13 +484,23 @@ read_all_stderr(struct worker *w, struct handler *h)
 		;
 }
 
-/* Bytes that it had not read when it ended: they are in the pipe still. */
+/*
+ * Bytes that it had not read when it ended.  They are taken out of the pipe: something
+ * that it left behind may be about to read them.
+ */
 static int64_t
-unread(const struct handler *h)
+take_unread(const struct handler *h)
 {
-	int n = 0;
+	char path[64], buf[READ_MAX];
+	int64_t total = 0;
+	AUTOFD fd = -1;
+	ssize_t n;
 
-	return h->in >= 0 && ioctl(h->in, FIONREAD, &n) == 0 ? n : 0;
+	snprintf(path, sizeof path, "/proc/self/fd/%d", h->in);
+	fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	while (fd >= 0 && (n = read(fd, buf, sizeof buf)) > 0)
+		total += n;
+	return total;
 }
 
 /*
@@ -492,7 +510,7 @@ unread(const struct handler *h)
 static void
 take_back_unread(struct worker *w, struct handler *h)
 {
-	int64_t taken = h->dropped + (int64_t)h->sent - unread(h);
+	int64_t taken = h->dropped + (int64_t)h->sent - take_unread(h);
 
 	while (h->nheld && h->held[h->nheld - 1]->line_at >= taken) {
 		struct run *r = h->held[h->nheld - 1];
@@ -570,8 +588,8 @@ exited(struct worker *w, struct handler *h)
 	end_held(w, h, end->signal || end->exit_code ? NULL : "exit", why);
 	h->child = NULL;		/* tree.c goes on with it */
 	close_pipes(h);
-	str_reset(&h->send);
-	str_reset(&h->answer);
+	str_free(&h->send);
+	str_free(&h->answer);
 	h->sent = 0;
 	h->bad_lines = 0;
 	h->stop_at = NEVER;
@@ -619,7 +637,7 @@ handlers_ready(struct worker *w, const struct pollfd *table)
 			(void)read_answers(w, h);
 		if (p[0].revents)
 			exited(w, h);
-		p += 4;
+		p += PER_HANDLER;
 	}
 }
 

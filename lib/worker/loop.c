@@ -60,6 +60,13 @@ worker_fatal(struct worker *w, const struct err *e)
 	children_kill(w);
 }
 
+void
+worker_give_up(struct worker *w, const struct err *e)
+{
+	w->fatal = *e;
+	worker_drain(w, "it cannot work");
+}
+
 /*
  * "pkill jobctl-worker" signals the guardian, which passes it on, and us: what comes
  * both ways at about the same time is one signal.
@@ -94,7 +101,7 @@ on_signal(struct worker *w, int fd)
 		} else if (w->signals == 2) {
 			log_line(LOG_LEVEL_WARNING, "stopping what runs", NULL);
 			kill_all(w, STOP_INTERRUPT);
-			handlers_stop(w);
+			handlers_stop(w, w->cfg.grace_ms);
 		} else {
 			children_kill(w);
 			w->status = 128 + (int)si.ssi_signo;
@@ -153,14 +160,15 @@ start_runs(struct worker *w)
 		int64_t now = now_ms();
 
 		if (now >= w->fence_at || now < w->start_at || now >= until)
-			return;
-		if (w->cfg.pipe) {
-			handlers_give(w);
-			return;
-		}
-		if (w->runs[i]->state == RUN_CLAIMED)
+			break;
+		if (w->runs[i]->state != RUN_CLAIMED)
+			continue;
+		if (w->cfg.pipe)
+			handlers_take(w, w->runs[i]);
+		else
 			run_start(w, w->runs[i]);
 	}
+	handlers_send(w);
 }
 
 /* "fail=3": three failures; "fail=20%": a fifth of at least ten jobs. */
@@ -239,7 +247,7 @@ needs_lease(const struct worker *w)
 	for (size_t i = 0; i < w->nruns; i++)
 		if (w->runs[i]->state <= RUN_STARTED && w->runs[i]->stop < STOP_FENCED)
 			return true;
-	return false;
+	return handlers_run(w);
 }
 
 static void
@@ -251,6 +259,7 @@ tick_runs(struct worker *w)
 		log_line(LOG_LEVEL_ERROR,
 			 "the lease could not be renewed in time; stopping what runs", NULL);
 		kill_all(w, STOP_FENCED);
+		handlers_stop(w, 0);	/* the guardian does not know which are idle */
 	}
 	for (size_t i = w->nruns; i-- > 0;) {
 		struct run *r = w->runs[i];

@@ -255,6 +255,7 @@ run_unstarted(struct worker *w, struct run *r)
 	w->nstarted--;
 	r->started = 0;
 	r->expires = NEVER;
+	claim_hold(r);
 }
 
 void

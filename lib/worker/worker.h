@@ -240,6 +240,7 @@ int worker_run(struct worker *w);	/* until it is over; the exit status */
 void worker_drain(struct worker *w, const char *why);
 /* Stop everything; the error's kind is the exit status. */
 void worker_fatal(struct worker *w, const struct err *e);
+void worker_give_up(struct worker *w, const struct err *e);	/* the same, when what runs is done */
 
 /* db.c */
 void db_turn(struct worker *w);		/* everything that is due; called once a turn */
@@ -264,6 +265,7 @@ void maintain_ready(struct worker *w);	/* watch_fd is readable */
 /* claim.c */
 int64_t claim_due(const struct worker *w);
 void claim(struct worker *w);
+void claim_hold(struct run *r);		/* for a moment, in which it may start */
 int64_t claim_held_until(const struct worker *w);
 void claim_tick(struct worker *w);	/* gives back what has been held too long */
 /* A list of words as text[]; NULL is SQL NULL. */
@@ -320,9 +322,11 @@ int child_pipe_to(int *theirs, int *ours, struct err *e) MUSTCHECK;
 void handlers_init(struct worker *w);
 void handlers_free(struct worker *w);
 size_t handlers_room(const struct worker *w);	/* jobs that they can be given now */
-void handlers_give(struct worker *w);		/* those that are claimed */
+void handlers_take(struct worker *w, struct run *r);	/* there is room */
+void handlers_send(struct worker *w);		/* what they have taken */
 void handler_stop(struct handler *h, int64_t grace_ms);	/* for the sake of one job */
-void handlers_stop(struct worker *w);
+void handlers_stop(struct worker *w, int64_t grace_ms);
+bool handlers_run(const struct worker *w);	/* one at least, and was not told to end */
 /* PER_HANDLER entries at most for each; hold: leave what they write in its pipes. */
 enum { PER_HANDLER = 4 };
 size_t handlers_poll(const struct worker *w, struct pollfd *table, bool hold);

@@ -270,6 +270,22 @@ quiet_for_beats() {	# N TICKS
 	[ "$(wc -l <"$D/log")" = 2 ]
 }
 
+@test "at the end of the lease an idle handler is stopped, and there is another for the next job" {
+	local first second pid
+	own_server
+	first=$(submit_sh 'ok $$')
+	start_worker -q "$Q" --pipe --lease 2s --poll 100ms -- "$SUITE_ROOT/tests/pipe-handler"
+	eventually 10 status_is "$first" completed
+	pid=$(job "$first" result)
+	freeze_server
+	eventually 10 gone_or_zombie "$pid"
+	sleep 1
+	thaw_server
+	second=$(submit_sh 'ok $$')
+	eventually 30 status_is "$second" completed
+	run -1 says 'killed them'
+}
+
 @test "when a worker and its guardian are killed its jobs die with it, and others on its host get them at once" {
 	local id
 	id=$(submit_sh "[ ! -e $D/pid ] || exit 0; echo \$\$ >$D/pid.tmp; mv $D/pid.tmp $D/pid; exec sleep 1000")

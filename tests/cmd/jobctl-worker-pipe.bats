@@ -352,6 +352,38 @@ outcomes() {	# of the jobs of $Q, in the order of their submission
 	prints 'pending|0|0' job "$id" "status || '|' || attempt || '|' || crashes"
 }
 
+@test "when it gives up, what another handler holds is finished" {
+	local i
+	cat >"$D/handler" <<-END
+		#!/bin/sh
+		mkdir $D/one 2>&1 || { echo >>$D/failures; exit 1; }
+		exec "$SUITE_ROOT/tests/pipe-handler"
+	END
+	chmod +x "$D/handler"
+	for i in 1 2; do
+		submit_sh 'until [ "$(wc -l <'"$D/failures"')" = 5 ]; do sleep 0.1; done; sleep 0.5; ok'
+	done
+	run -69 --separate-stderr jobctl-worker -q "$Q" --pipe -j 2 --drain --poll 100ms -- "$D/handler"
+	[[ $stderr == *'the handler ends before it answers'* ]]
+	prints 'completed 1, pending 0' sql "SELECT string_agg(status || ' ' || attempt, ', ' ORDER BY status) FROM jobctl.job WHERE queue = '$Q'"
+}
+
+@test "only ends without an answer that follow each other are counted" {
+	local i
+	cat >"$D/handler" <<-END
+		#!/bin/sh
+		echo >>$D/starts
+		[ \$((\$(wc -l <$D/starts) % 4)) = 0 ] || exit 1
+		exec "$SUITE_ROOT/tests/pipe-handler"
+	END
+	chmod +x "$D/handler"
+	for i in 1 2; do
+		submit_sh 'ok; exit 0'
+	done
+	jobctl-worker -q "$Q" --pipe --drain -Q -- "$D/handler"
+	prints 'completed/ok completed/ok' outcomes
+}
+
 @test "a worker that stays waits longer and longer for a handler that cannot start, and then goes on" {
 	local id
 	id=$(submit_sh ok)
