@@ -339,8 +339,8 @@ outcomes() {	# of the jobs of $Q, in the order of their submission
 @test "what a handler leaves behind dies with it, before its jobs go on" {
 	local id
 	id=$(submit_sh 'setsid sh -c "echo \$\$ >'"$D"'/pid.tmp; mv '"$D"'/pid.tmp '"$D"'/pid; exec sleep 1000" & until [ -e '"$D"'/pid ]; do sleep 0.02; done; exit 3' 'max_attempts => 1')
-	pipe_worker --drain
-	status_is "$id" failed
+	start_pipe_worker -j 2
+	eventually 10 status_is "$id" failed
 	gone_or_zombie "$(<"$D/pid")"
 }
 
@@ -389,12 +389,14 @@ outcomes() {	# of the jobs of $Q, in the order of their submission
 	id=$(submit_sh ok)
 	cat >"$D/handler" <<-END
 		#!/bin/sh
-		[ -e $D/mended ] || { echo broken >&2; exit 1; }
+		[ -e $D/mended ] || { echo >>$D/starts; echo broken >&2; exit 1; }
 		exec "$SUITE_ROOT/tests/pipe-handler"
 	END
 	chmod +x "$D/handler"
 	start_worker -q "$Q" --pipe -- "$D/handler"
 	eventually 10 says 'why=broken held=0'
+	sleep 1
+	[ "$(wc -l <"$D/starts")" -le 6 ]
 	touch "$D/mended"
 	eventually 20 status_is "$id" completed
 	prints 1/ok runs "$id"
