@@ -425,7 +425,8 @@ outcomes() {	# of the jobs of $Q, in the order of their submission
 
 @test "with a window of one its standard error is the job's" {
 	local one two
-	one=$(submit_sh 'echo first >&2; ok')
+	# the worker finds both at once, the output and the answer
+	one=$(submit_sh 'kill -STOP $PPID; echo first >&2; ok; kill -CONT $PPID')
 	two=$(submit_sh 'echo second >&2; no failed')
 	pipe_worker --drain
 	[ "$(output "$one" 2)" = first ]
