@@ -80,6 +80,7 @@ bobs_world() {
 		project_filter p
 		reap wo
 		register_worker w
+		refuse_schema p
 		release so
 		report w
 		require_schema p
