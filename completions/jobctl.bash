@@ -217,6 +217,8 @@ jobctl-worker	option	--all-queues	-	0	-
 jobctl-worker	option	--jobs	-j	1	-
 jobctl-worker	option	--handlers	-	1	dir
 jobctl-worker	option	--exec	-	0	-
+jobctl-worker	option	--pipe	-	0	-
+jobctl-worker	option	--window	-	1	-
 jobctl-worker	option	--allow	-	1	-
 jobctl-worker	option	--env	-	1	-
 jobctl-worker	option	--kinds	-	1	kind

@@ -217,6 +217,8 @@ set -a __jobctl_table 'jobctl-worker	option	--all-queues	-	0	-	take jobs from ev
 set -a __jobctl_table 'jobctl-worker	option	--jobs	-j	1	-	run up to N jobs at once (default: 1)'
 set -a __jobctl_table 'jobctl-worker	option	--handlers	-	1	dir	run DIR/KIND for a job of kind KIND; take only kinds that DIR has'
 set -a __jobctl_table 'jobctl-worker	option	--exec	-	0	-	run the job\'s own command (kind exec), with a clean environment'
+set -a __jobctl_table 'jobctl-worker	option	--pipe	-	0	-	the command stays: it gets jobs as lines of JSON and answers each'
+set -a __jobctl_table 'jobctl-worker	option	--window	-	1	-	with --pipe, hand a command up to N jobs at once (default: 1)'
 set -a __jobctl_table 'jobctl-worker	option	--allow	-	1	-	with --exec, run only commands whose first word matches; repeats'
 set -a __jobctl_table 'jobctl-worker	option	--env	-	1	-	with --exec, let commands see this variable of the worker\'s; repeats'
 set -a __jobctl_table 'jobctl-worker	option	--kinds	-	1	kind	take only jobs of these kinds; a comma list, repeats'
