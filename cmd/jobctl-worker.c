@@ -26,7 +26,7 @@ static const struct opt opts[] = {
 		     "take jobs from this queue; a comma list, repeats (default: default)"),
 	OPT_ROW_FLAG(0, "all-queues", CFG, all_queues, "take jobs from every queue"),
 	OPT_ROW_INT('j', "jobs", "N", CFG, slots, 1, 1000,
-		    "run up to N jobs at once (default: 1)"),
+		    "run up to N commands at once (default: 1)"),
 	OPT_ROW_STR(0, "handlers", "DIR", CFG, handlers, "dir",
 		    "run DIR/KIND for a job of kind KIND; take only kinds that DIR has"),
 	OPT_ROW_FLAG(0, "exec", CFG, exec,

@@ -214,7 +214,7 @@ set -a __jobctl_table 'jobctl-wait	option	--version	-V	0	-	show the versions of 
 set -a __jobctl_table 'jobctl-worker	operand	file	-	-	-	-'
 set -a __jobctl_table 'jobctl-worker	option	--queue	-q	1	queue	take jobs from this queue; a comma list, repeats (default: default)'
 set -a __jobctl_table 'jobctl-worker	option	--all-queues	-	0	-	take jobs from every queue'
-set -a __jobctl_table 'jobctl-worker	option	--jobs	-j	1	-	run up to N jobs at once (default: 1)'
+set -a __jobctl_table 'jobctl-worker	option	--jobs	-j	1	-	run up to N commands at once (default: 1)'
 set -a __jobctl_table 'jobctl-worker	option	--handlers	-	1	dir	run DIR/KIND for a job of kind KIND; take only kinds that DIR has'
 set -a __jobctl_table 'jobctl-worker	option	--exec	-	0	-	run the job\'s own command (kind exec), with a clean environment'
 set -a __jobctl_table 'jobctl-worker	option	--pipe	-	0	-	the command stays: it gets jobs as lines of JSON and answers each'
