@@ -1,10 +1,8 @@
 /*
  * child.c - the processes that we start
  */
-#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "worker.h"

@@ -37,32 +37,23 @@ BEGIN
             -- above this mark, at it, and next what is below
             highs := highs || marks[i]::bigint || marks[i] - 1::bigint;
             lows := lows || marks[i] + 1::bigint || marks[i]::bigint;
-            firsts := firsts || NULL::bigint || starts[i];
+            firsts := firsts || -9223372036854775808 || starts[i];
         END LOOP;
         lows := lows || -2147483648::bigint;
-        firsts := firsts || NULL::bigint;
+        firsts := firsts || -9223372036854775808;
 
         SELECT array_agg(n.ctid), array_agg(n.id), array_agg(n.priority), array_agg(n.seq)
         INTO places, ids, priorities, seqs
+        -- bounds that include: only then does reading begin at the mark
         FROM (SELECT r.* FROM unnest(highs, lows, firsts) AS m(high, low, first)
               CROSS JOIN LATERAL (
-                  SELECT * FROM (
-                      SELECT j.ctid, j.id, j.priority, j.seq FROM jobctl.jobs j
-                      WHERE j.queue = lock_ready.queue AND j.status = 'pending' AND j.wake_at IS NULL AND j.blockers = 0
-                        AND j.priority BETWEEN m.low AND m.high AND m.first IS NULL
-                        AND (kinds IS NULL OR j.kind = ANY (kinds))
-                        AND (visible IS NULL OR j.project_id = ANY (visible))
-                      ORDER BY j.priority DESC, j.seq
-                      FOR NO KEY UPDATE SKIP LOCKED) AS stretch
-                  UNION ALL
-                  SELECT * FROM (     -- by "=": only then does reading begin at the mark
-                      SELECT j.ctid, j.id, j.priority, j.seq FROM jobctl.jobs j
-                      WHERE j.queue = lock_ready.queue AND j.status = 'pending' AND j.wake_at IS NULL AND j.blockers = 0
-                        AND j.priority = m.high AND j.seq >= m.first
-                        AND (kinds IS NULL OR j.kind = ANY (kinds))
-                        AND (visible IS NULL OR j.project_id = ANY (visible))
-                      ORDER BY j.priority DESC, j.seq
-                      FOR NO KEY UPDATE SKIP LOCKED) AS mark) r
+                  SELECT j.ctid, j.id, j.priority, j.seq FROM jobctl.jobs j
+                  WHERE j.queue = lock_ready.queue AND j.status = 'pending' AND j.wake_at IS NULL AND j.blockers = 0
+                    AND j.priority BETWEEN m.low AND m.high AND j.seq >= m.first
+                    AND (kinds IS NULL OR j.kind = ANY (kinds))
+                    AND (visible IS NULL OR j.project_id = ANY (visible))
+                  ORDER BY j.priority DESC, j.seq
+                  FOR NO KEY UPDATE SKIP LOCKED) r
               LIMIT wanted) n;
         EXIT WHEN ids IS NOT NULL OR NOT marked;
         marked := false;
