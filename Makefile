@@ -17,7 +17,7 @@ V ?=
 
 PROGRAMS := $(patsubst cmd/%.c,%,$(wildcard cmd/*.c))
 LIB_SRC := $(wildcard lib/*.c lib/*/*.c)
-LIB_OBJ := $(LIB_SRC:%.c=$(O)/%.o)
+LIB_OBJ := $(LIB_SRC:%.c=$(O)/%.o) $(O)/gen/inventory_sql.o
 SQL_FILES := $(sort $(wildcard sql/*/*.sql sql/*/api/*.sql))
 
 WARN = -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla \
@@ -50,13 +50,21 @@ $(O)/%.o: %.c $(O)/flags
 	$(call say,CC,$<)
 	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
-# The migrations travel inside jobctl-migrate.
+# The migrations travel inside jobctl-migrate; jobctl-doctor and jobctl-verify compare with them.
 $(O)/gen/sql_files.c: tools/embed-sql sql/SETS $(SQL_FILES)
 	@mkdir -p $(@D)
 	$(call say,GEN,$@)
 	$(Q)tools/embed-sql $(SQL_FILES) > $@.tmp && mv $@.tmp $@
 
 $(O)/gen/sql_files.o: $(O)/gen/sql_files.c $(O)/flags
+	$(Q)$(CC) $(ALL_CFLAGS) -c -o $@ $<
+
+# A statement too long for a C source; psql runs it as it is.
+$(O)/gen/inventory_sql.c: lib/inventory.sql tools/embed-statement
+	@mkdir -p $(@D)
+	$(call say,GEN,$@)
+	$(Q)tools/embed-statement inventory_sql $< > $@.tmp && mv $@.tmp $@
+$(O)/gen/inventory_sql.o: $(O)/gen/inventory_sql.c $(O)/flags
 	$(Q)$(CC) $(ALL_CFLAGS) -c -o $@ $<
 
 # The list of programs is data for jobctl's help, the manual's index and the completions.
@@ -70,11 +78,13 @@ $(O)/libjobctl.a: $(LIB_OBJ)
 	$(call say,AR,$@)
 	$(Q)rm -f $@ && ar crs $@ $^
 
-$(O)/bin/jobctl-migrate: $(O)/gen/sql_files.o
+$(O)/bin/jobctl-migrate $(O)/bin/jobctl-doctor $(O)/bin/jobctl-verify: $(O)/gen/sql_files.o
+$(O)/bin/jobctl-top: LIBS_TOO = -lncursesw -ltinfo
+$(O)/bin/jobctl-migrate $(O)/tests/unit/lint_test: LIBS_TOO = -lpg_query
 $(O)/bin/%: $(O)/cmd/%.o $(O)/libjobctl.a
 	@mkdir -p $(@D)
 	$(call say,LD,$@)
-	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) $(O)/libjobctl.a $(LDLIBS)
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) $(O)/libjobctl.a $(LDLIBS) $(LIBS_TOO)
 
 # Unit tests: one program per tests/unit/NAME_test.c.
 UNIT_TESTS := $(patsubst %.c,$(O)/%,$(wildcard tests/unit/*_test.c))
@@ -82,7 +92,7 @@ UNIT_TESTS := $(patsubst %.c,$(O)/%,$(wildcard tests/unit/*_test.c))
 TEST_AIDS := $(patsubst %.c,$(O)/%,$(wildcard tests/faults/*.c tests/bench/*.c))
 $(UNIT_TESTS) $(TEST_AIDS): %: %.o $(O)/libjobctl.a
 	$(call say,LD,$@)
-	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) $(O)/libjobctl.a $(LDLIBS)
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) $(O)/libjobctl.a $(LDLIBS) $(LIBS_TOO)
 unit-tests: $(UNIT_TESTS) $(TEST_AIDS)
 
 # Packages first: only the make that runs after them sees what they brought.
@@ -132,7 +142,7 @@ check ci:
 check-unit: unit-tests all
 	@O='$(O)' tests/run $(UNIT_TESTS)
 check-bats: all
-	@O='$(O)' tests/run tests/cmd/*.bats
+	@O='$(O)' tests/run tests/*.bats tests/cmd/*.bats
 check-sql: all
 	@O='$(O)' tests/run tests/sql/*.bats
 lint: man

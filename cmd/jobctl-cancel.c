@@ -7,21 +7,13 @@
  */
 #include "base.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "cmd.h"
-#include "job.h"
 #include "job_change.h"
-#include "pg.h"
-
-struct config {
-	struct common common;
-	struct job_change change;
-};
 
 static const struct opt opts[] = {
-	JOB_CHANGE_OPTS(struct config, change),
+	JOB_CHANGE_OPTS(struct job_changer, change, "all live jobs"),
 	OPT_ROW_END
 };
 
@@ -55,7 +47,7 @@ good(const char *was, const char *status)
 int
 main(int argc, char **argv)
 {
-	struct config cfg = {
+	struct job_changer cfg = {
 		.change = {
 			.cmd = &cmd,
 			.verb = "cancel",
@@ -64,24 +56,9 @@ main(int argc, char **argv)
 			.dry_act = { "SELECT id, status, CASE WHEN live AND status <> 'running'"
 				     " THEN 'cancelled' ELSE status END FROM jobctl.job", "" },
 			.good = good,
+			.of_running = "told to stop, cancelled when its command has ended",
 		},
 	};
-	struct pg db = PG_INIT;
-	struct err err = ERR_INIT;
-	char **operands;
-	int status;
 
-	operands = cmd_parse(&cmd, &cfg, argc, argv, NULL);
-	job_change_check(&cfg.change, operands);
-	status = pg_open(&db, cmd.name, cfg.common.dbname, &err);
-	if (!status)
-		status = job_change_run(&db, &cfg.change, operands, &err);
-	if (status < 0)
-		status = cmd_fail(&cmd, &err);
-	else if (cfg.change.nrunning && !cfg.change.dry_run)
-		cmd_note(&cmd, "%zu running: told to stop, cancelled when its command has ended",
-			 cfg.change.nrunning);
-	pg_close(&db);
-	job_filter_free(&cfg.change.filter);
-	return cmd_done(&cmd, status);
+	return job_change_main(&cfg, argc, argv);
 }

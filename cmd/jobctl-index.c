@@ -312,6 +312,14 @@ read_arguments(char **path, bool *force, struct err *e)
 	if (!args)
 		return err_set(e, ERR_DATA, "the job's arguments are no JSON: %s", why.text);
 	v = json_object_get(args, "repo_path");
+	if (!v && json_is_string(json_object_get(args, "repository_id"))) {
+		/* no hint: the last line is what the job is said to have failed of */
+		(void)err_set(e, ERR_DATA, "the job names repository %.60s and no path: who submits it "
+			      "looks that up, as jobctl.create_index_job() does",
+			      json_string_value(json_object_get(args, "repository_id")));
+		json_decref(args);
+		return -1;
+	}
 	if (!json_is_string(v) || *json_string_value(v) != '/') {
 		json_decref(args);
 		return err_set(e, ERR_DATA,

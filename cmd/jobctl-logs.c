@@ -15,6 +15,7 @@
 #include "cmd.h"
 #include "job.h"
 #include "job_run.h"
+#include "parse.h"
 #include "pg.h"
 #include "str.h"
 #include "waiting.h"
@@ -27,8 +28,10 @@ struct config {
 	bool follow;
 	bool only_stdout;
 	bool only_stderr;
-	bool timestamps;
+	const char *timestamps;	/* NULL: none; "": without a form */
 	bool exit_status;
+
+	bool when, relative;	/* a time before each line; since the run began */
 };
 
 static const struct opt opts[] = {OPT_ROW_FLAG('f', "follow", struct config, follow,
@@ -42,8 +45,10 @@ static const struct opt opts[] = {OPT_ROW_FLAG('f', "follow", struct config, fol
 					       "only what went to standard output"),
 				  OPT_ROW_FLAG(0, "stderr", struct config, only_stderr,
 					       "only what went to standard error"),
-				  OPT_ROW_FLAG(0, "timestamps", struct config, timestamps,
-					       "put before each line when it was stored"),
+				  OPT_ROW_STR(0, "timestamps", "[FORM]", struct config,
+					      timestamps, "absolute|relative",
+					      "put before each line when it was stored, or "
+					      "(relative) how long after the run began"),
 				  OPT_ROW_FLAG(0, "exit-status", struct config, exit_status,
 					       "with -f: end with the job's exit status"),
 				  OPT_ROW_END};
@@ -52,6 +57,7 @@ static const struct example examples[] = {
 	{"jobctl-logs 0199c0de-7a31", "the last run's output"},
 	{"jobctl-logs -f -n 20 \"$id\"", "the last 20 lines, and what follows"},
 	{"jobctl-logs --attempt 1 --stderr \"$id\"", "what the first attempt complained about"},
+	{"jobctl-logs -f --timestamps=relative \"$id\"", "where the time goes"},
 	{NULL, NULL}};
 
 static const struct cmd cmd = {
@@ -119,7 +125,7 @@ put_text(struct view *v, const char *at, const char *p, size_t n)
 		const char *nl = memchr(p, '\n', n);
 		size_t len = nl ? (size_t)(nl - p) + 1 : n;
 
-		if (v->cfg->timestamps && !v->mid_line)
+		if (v->cfg->when && !v->mid_line)
 			printf("%s ", at);
 		if (v->escape) {
 			str_reset(&safe);
@@ -163,6 +169,23 @@ put_json(const struct view *v, const struct job_run *run, const struct job_piece
 	fwrite(s.buf, 1, s.len, stdout);
 }
 
+/* When a piece was stored, as it is shown. */
+static void
+piece_when(const struct view *v, const struct job_run *run, const struct job_piece *p,
+	   char buf[40])
+{
+	int64_t began, stored;
+	struct err ignored;
+	char text[32];
+
+	snprintf(buf, 40, "%s", p->at);
+	if (!v->cfg->relative || parse_time(run->started_at, &began, &ignored) ||
+	    parse_time(p->at, &stored, &ignored))
+		return;
+	duration_text((double)(stored - began) / 1e6, text);
+	snprintf(buf, 40, "%*s+%s", 7 - (int)strlen(text), "", text);
+}
+
 /* A character that was never finished is shown as far as it goes. */
 static void
 end_run(struct view *v)
@@ -183,6 +206,7 @@ show(void *ctx, const struct job_run *run, const struct job_piece *p, struct err
 	struct view *v = ctx;
 	AUTOSTR text = STR(STR_ANY);
 	size_t skip = v->skip;
+	char when[40];
 
 	if (!p) {
 		end_run(v);
@@ -204,9 +228,10 @@ show(void *ctx, const struct job_run *run, const struct job_piece *p, struct err
 	if (v->cfg->common.json) {
 		put_json(v, run, p, &text);
 	} else {
+		piece_when(v, run, p, when);
 		if (p->dropped && !skip)
-			put_dropped(v, p->at, p->dropped);
-		put_text(v, p->at, text.buf, text.len);
+			put_dropped(v, when, p->dropped);
+		put_text(v, when, text.buf, text.len);
 	}
 	return ferror(stdout) ? err_set(e, ERR_IO, "cannot write the output") : 0;
 }
@@ -289,6 +314,19 @@ logs(struct pg *db, const struct config *cfg, const char *operand, int *status, 
 	return 0;
 }
 
+static void
+check(struct config *cfg)
+{
+	const char *form = cfg->timestamps;
+
+	if (cfg->exit_status && !cfg->follow)
+		cmd_usage(&cmd, "--exit-status needs --follow");
+	cfg->when = form != NULL;
+	cfg->relative = form && !strcmp(form, "relative");
+	if (form && *form && !cfg->relative && strcmp(form, "absolute") != 0)
+		cmd_usage(&cmd, "--timestamps: \"%.60s\" is neither absolute nor relative", form);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -299,8 +337,7 @@ main(int argc, char **argv)
 	char **args;
 
 	args = cmd_parse(&cmd, &cfg, argc, argv, NULL);
-	if (cfg.exit_status && !cfg.follow)
-		cmd_usage(&cmd, "--exit-status needs --follow");
+	check(&cfg);
 	if (pg_open(&db, cmd.name, cfg.common.dbname, &err) ||
 	    (logs(&db, &cfg, *args, &status, &err) && !ferror(stdout)))
 		status = cmd_fail(&cmd, &err);

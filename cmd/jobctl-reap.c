@@ -116,7 +116,8 @@ reap(struct pg *db, const struct config *cfg, const struct out_col *const *cols,
      struct result *r, struct err *e)
 {
 	static const char sql[] =
-		"SELECT r.id, r.status, j.project, j.queue, j.kind, j.crashes + 1, r.worker,"
+		"SELECT r.id, r.status, j.project, j.queue, j.kind,"
+		" j.crashes + (j.worker_pid <> 0)::integer, r.worker,"
 		" j.worker_host, j.worker_pid, r.reason FROM jobctl.reap($1, $2, $3) AS r"
 		" LEFT JOIN LATERAL (SELECT * FROM jobctl.job WHERE live AND id = r.id LIMIT 1)"
 		" AS j ON true ORDER BY r.worker, r.id";

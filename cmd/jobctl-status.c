@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "cmd.h"
@@ -18,6 +19,7 @@
 #include "out.h"
 #include "parse.h"
 #include "pg.h"
+#include "redraw.h"
 #include "str.h"
 #include "watch.h"
 
@@ -39,7 +41,9 @@ struct config {
 	bool descending;
 	int64_t watch_ms;	/* 0: do not */
 	struct job_ids ids;
+	bool unseen;		/* nobody has looked yet whether the only one exists */
 	bool checked;		/* the schema */
+	bool drawing;		/* on a terminal, over what was drawn before */
 };
 
 static const char watch_default[] = "2s";
@@ -90,7 +94,7 @@ static const struct cmd cmd = {
 	.max_operands = -1,
 };
 
-static const char live_fields[] = "id,status,reason,queue,kind,attempt,age_s,run_s,message";
+static const char live_fields[] = "id,status,reason,queue,kind,attempt,age_s,run_s,eta_s,message";
 static const char mixed_fields[] = "id,status,reason,outcome,queue,kind,attempt,age_s,run_s";
 static const char finished_fields[] =
 	"id,status,outcome,queue,kind,attempt,completed_at,run_s,error_message";
@@ -155,6 +159,16 @@ put_row(struct out *out, const PGresult *res, int row)
 	}
 }
 
+/* What is said about a list: when that is drawn on a terminal, it is part of the picture. */
+static void
+say(const struct config *cfg, const char *text)
+{
+	if (cfg->drawing)
+		printf("%s\n", text);
+	else
+		cmd_note(&cmd, "%s", text);
+}
+
 static int
 list(struct pg *db, struct config *cfg, struct err *e)
 {
@@ -188,10 +202,10 @@ list(struct pg *db, struct config *cfg, struct err *e)
 	} while (n > 0 && !ferror(stdout));
 	out_end(&out);
 	if (n >= 0 && more)
-		cmd_note(&cmd, "there are more; -n 0 shows all");
+		say(cfg, "there are more; -n 0 shows all");
 	if (n == 0 && !shown && l.mode == OUT_TABLE)
-		cmd_note(&cmd, "no job matches%s",
-			 cfg->filter.finished ? "" : "; -a looks at finished jobs, too");
+		say(cfg, cfg->filter.finished ? "no job matches"
+					      : "no job matches; -a looks at finished jobs, too");
 	return n < 0 ? -1 : 0;
 }
 
@@ -322,13 +336,17 @@ static int
 show(struct pg *db, struct config *cfg, struct err *e)
 {
 	AUTOSTR screen = STR(STR_ANY);
+	int n = 0;
 
 	for (size_t i = 0; i < cfg->ids.n; i++) {
 		if (screen.len)
 			str_putc(&screen, '\n');
-		if (job_show(db, &cfg->ids.v[i], &screen, e) < 0)
+		n = job_show(db, &cfg->ids.v[i], &screen, e);
+		if (n < 0)
 			return -1;
 	}
+	if (!n && cfg->unseen)
+		return err_set(e, ERR_NOINPUT, "no such job: %s", uuid_str(cfg->ids.v).z);
 	fwrite(screen.buf, 1, screen.len, stdout);
 	return 0;
 }
@@ -383,6 +401,46 @@ once(struct pg *db, struct config *cfg, struct err *e)
 			  : list(db, cfg, e);
 }
 
+/* Draw what it prints over what was there: the screen is never empty in between. */
+static int
+draw(struct pg *db, struct config *cfg, struct err *e)
+{
+	AUTOFREE char *text = NULL;
+	AUTOSTR screen = STR(STR_ANY);
+	FILE *terminal = stdout;
+	int rows = 24, columns = 80, rc;
+	size_t n;
+
+	stdout = open_memstream(&text, &n);
+	if (!stdout) {
+		stdout = terminal;
+		return err_sys(e, ERR_OS, "cannot draw");
+	}
+	rc = once(db, cfg, e);
+	fclose(stdout);
+	stdout = terminal;
+	if (rc < 0)
+		return -1;
+	(void)redraw_window(&rows, &columns);
+	redraw(&screen, text, n, rows, columns);
+	fwrite(screen.buf, 1, screen.len, stdout);
+	return rc;
+}
+
+/* What is appended for people has the time in front; programs know a line when they see one. */
+static int
+append(struct pg *db, struct config *cfg, struct err *e)
+{
+	time_t now = time(NULL);
+	char stamp[40];
+
+	if (mode(cfg) == OUT_TABLE && !cfg->count && !cfg->no_header) {
+		strftime(stamp, sizeof stamp, "%Y-%m-%d %H:%M:%SZ", gmtime(&now));
+		printf("-- %s\n", stamp);
+	}
+	return once(db, cfg, e);
+}
+
 /*
  * A terminal is drawn anew each time, anything else gets one after the other.
  * Whether this is the last time is asked first, so that the end is shown.
@@ -391,16 +449,15 @@ static int
 watch(struct pg *db, struct config *cfg, struct err *e)
 {
 	struct watch w = { .min_ms = cfg->watch_ms, .max_ms = cfg->watch_ms };
-	bool terminal = isatty(STDOUT_FILENO) && mode(cfg) == OUT_TABLE, seen = false, last;
+	bool seen = false, last;
 	int rc;
 
+	cfg->drawing = isatty(STDOUT_FILENO) && mode(cfg) == OUT_TABLE;
 	do {
 		rc = cfg->ids.n ? any_live(db, cfg, e) : 1;
 		last = rc == 0;
-		if (rc >= 0 && terminal)
-			fputs("\033[H\033[2J", stdout);
 		if (rc >= 0)
-			rc = once(db, cfg, e);
+			rc = (cfg->drawing ? draw : append)(db, cfg, e);
 		if (rc < 0 && seen) {
 			last = false;
 			if (e->kind == ERR_UNAVAILABLE)
@@ -418,6 +475,20 @@ complain(const struct err *e)
 	return cmd_fail(&cmd, e);
 }
 
+/* One job by its whole id: showing it tells as well whether there is such a job. */
+static bool
+one_to_show(struct config *cfg, char **operands)
+{
+	struct uuid id;
+	struct err not_whole;
+
+	if (operands[1] || cfg->common.quiet || cfg->watch_ms || mode(cfg) != OUT_TABLE ||
+	    uuid_parse(operands[0], &id, &not_whole))
+		return false;
+	job_ids_add(&cfg->ids, &id);
+	return true;
+}
+
 static int
 run(struct pg *db, struct config *cfg, char **operands, struct err *e)
 {
@@ -429,7 +500,8 @@ run(struct pg *db, struct config *cfg, char **operands, struct err *e)
 		if (pg_check_schema(db, e))
 			return -1;
 		cfg->checked = true;
-		worst = job_resolve_all(db, operands, &cfg->ids, complain, e);
+		cfg->unseen = one_to_show(cfg, operands);
+		worst = cfg->unseen ? 0 : job_resolve_all(db, operands, &cfg->ids, complain, e);
 		if (worst < 0 || !cfg->ids.n)
 			return worst;
 		job_filter_ids(&cfg->filter, &cfg->ids);

@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "cmd.h"
+#include "sibling.h"
 #include "str.h"
 
 struct command {
@@ -69,21 +70,6 @@ list_programs(FILE *to)
 	fputs("\nFrom nothing to a first job: jobctl db start, jobctl migrate up\n", to);
 }
 
-/* The directory this program is in; "" if it cannot be told. */
-static const char *
-own_dir(void)
-{
-	static char dir[PATH_MAX];
-	ssize_t n = readlink("/proc/self/exe", dir, sizeof dir - 1);
-	char *slash;
-
-	dir[n > 0 ? n : 0] = '\0';
-	slash = strrchr(dir, '/');
-	if (slash)
-		*slash = '\0';
-	return dir;
-}
-
 struct nearest {
 	const char *verb;
 	char name[40];
@@ -126,7 +112,7 @@ unknown(const char *verb)
 
 	for (size_t i = 0; verbs[i].name; i++)
 		consider(&near, verbs[i].name);
-	consider_dir(&near, own_dir());
+	consider_dir(&near, sibling_dir());
 	for (const char *p = path; p && *p; p += strspn(p, ":")) {
 		AUTOFREE char *dir = xstrndup(p, strcspn(p, ":"));
 
@@ -144,14 +130,11 @@ unknown(const char *verb)
 static void
 run(char *program, char **args)
 {
-	char here[PATH_MAX + NAME_MAX + 2];
+	AUTOFREE char *path = sibling_path(program);
 	struct err e = ERR_INIT;
 
-	snprintf(here, sizeof here, "%s/%s", own_dir(), program);
 	args[0] = program;
-	execv(here, args);
-	if (errno == ENOENT)
-		execvp(program, args);
+	execvp(path, args);
 	if (errno == ENOENT || errno == ENOTDIR)
 		return;
 	err_sys_(&e, errno == EACCES ? ERR_NOPERM : ERR_OS, "cannot run \"%s\"", program);
@@ -198,7 +181,7 @@ help(const char *verb)
 	char *program = self ? (char[]){ "jobctl" } : program_name(verb);
 	char built[PATH_MAX + NAME_MAX + 20];
 
-	snprintf(built, sizeof built, "%s/../man/%s.1", own_dir(), program);
+	snprintf(built, sizeof built, "%s/../man/%s.1", sibling_dir(), program);
 	if (access(built, R_OK) == 0)		/* not installed: the page beside the programs */
 		execlp("man", "man", "-l", built, (char *)NULL);
 	else if (man_has(program))

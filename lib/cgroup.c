@@ -178,6 +178,34 @@ cgroup_of(pid_t pid)
 	return dir && stat(dir, &st) == 0 ? st.st_ino : 0;
 }
 
+char *
+cgroup_service(pid_t pid)
+{
+	static const char suffix[] = ".service";
+	char file[64];
+	AUTOFREE char *path = NULL;
+	char *found = NULL;
+
+	snprintf(file, sizeof file, "/proc/%d/cgroup", (int)pid);
+	path = path_of(file, "");
+	if (!path || !strstr(path, suffix)) {
+		free(path);
+		path = path_of(file, "name=systemd");
+	}
+	/* the innermost: a user's services are below the service of that user's systemd */
+	for (const char *p = path; p && *p; p += strcspn(p, "/")) {
+		size_t n;
+
+		p += strspn(p, "/");
+		n = strcspn(p, "/");
+		if (n > strlen(suffix) && !strncmp(p + n - strlen(suffix), suffix, strlen(suffix))) {
+			free(found);
+			found = xstrndup(p, n);
+		}
+	}
+	return found;
+}
+
 bool
 cgroup_lives(const struct cgroup *g)
 {

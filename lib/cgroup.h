@@ -38,6 +38,9 @@ int cgroup_hold(int above, const char *name, struct cgroup *g) MUSTCHECK;
 /* The id of the group that a process is in; 0 if that cannot be said. */
 ino_t cgroup_of(pid_t pid);
 
+/* The systemd service that a process belongs to, by the name of its group: yours, or NULL. */
+char *cgroup_service(pid_t pid) MUSTCHECK;
+
 /* A descriptor; the process that writes "0" to it is in the group from then on. */
 int cgroup_entry(const struct cgroup *g);
 

@@ -43,7 +43,8 @@ static const char settings[] =
 	"\n# Set by jobctl-db; yours to change.  The socket, its directory and the port are\n"
 	"# given on the command line and are not.\n"
 	"max_connections = 100\n"
-	"shared_preload_libraries = ''\n"
+	"shared_preload_libraries = 'plpgsql'\t# or each session loads it anew\n"
+	"autovacuum_naptime = 10s\t\t# a queue's tables are small, and change fast\n"
 	"jit = off\t\t\t\t# statements here are short\n"
 	"log_line_prefix = '%m [%p] %q%a '\n";
 

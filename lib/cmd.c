@@ -46,6 +46,7 @@ static const int common_bits[] = {
 static struct common none;
 static const struct common *common = &none;
 static char **volatile operands;	/* what cmd_parse() returned: for the program's life */
+static uint64_t given;			/* options that were: bit i for cmd_opt(cmd, i) */
 
 const struct common *
 cmd_common(void)
@@ -120,6 +121,8 @@ cmd_fail(const struct cmd *cmd, const struct err *e)
 	if (!strcmp(e->sqlstate, "42501") && !e->hint[0] && cmd->role)
 		err_hint(&copy, "connect as a member of %s", cmd->role);
 	say_error(cmd, &copy);
+	if (cmd->failed)
+		cmd->failed(&copy);
 	return e->kind ? (int)e->kind : EX_SOFTWARE;
 }
 
@@ -213,6 +216,54 @@ cmd_distance(const char *a, const char *b)
 	return row[n];
 }
 
+const char *
+cmd_opt_verbs(const struct cmd *cmd, const struct opt *o)
+{
+	if (!cmd->verbs)
+		return NULL;
+	for (size_t c = 0; c < NELEM(common_bits); c++) {
+		const struct common_of *of = cmd->common_of;
+
+		if (o != &common_opts[c])
+			continue;
+		for (; of && of->common; of++)
+			if (of->common == common_bits[c])
+				return of->verbs;
+	}
+	return o->verbs;
+}
+
+bool
+cmd_takes(const char *verbs, const char *verb)
+{
+	size_t n = strlen(verb);
+
+	for (const char *p = verbs; (p = strstr(p, verb)); p += n)
+		if ((p == verbs || p[-1] == ' ') && (p[n] == ' ' || !p[n]))
+			return true;
+	return false;
+}
+
+/* An option that would do nothing is a mistake, or a wish that we do not grant. */
+static void
+check_given(const struct cmd *cmd, const struct verb *verb)
+{
+	const struct opt *o;
+
+	for (int i = 0; (o = cmd_opt(cmd, i)); i++) {
+		const char *verbs = cmd_opt_verbs(cmd, o);
+		AUTOSTR list = STR(500);
+
+		if (!(given & UINT64_C(1) << i) || !verbs || cmd_takes(verbs, verb->name))
+			continue;
+		for (const struct verb *v = cmd->verbs; v->name; v++)
+			if (cmd_takes(verbs, v->name))
+				str_putf(&list, "%s%s", list.len ? ", " : "", v->name);
+		cmd_usage(cmd, "--%s means nothing to %s, only to: %s", o->name, verb->name,
+			  list.buf);
+	}
+}
+
 const struct verb *
 cmd_verb(const struct cmd *cmd, const char *name)
 {
@@ -223,8 +274,10 @@ cmd_verb(const struct cmd *cmd, const char *name)
 	for (const struct verb *v = cmd->verbs; v->name; v++) {
 		int d = cmd_distance(name, v->name);
 
-		if (!d && !strcmp(name, v->name))
+		if (!d && !strcmp(name, v->name)) {
+			check_given(cmd, v);
 			return v;
+		}
 		if (d < best) {
 			best = d;
 			near = v;
@@ -423,13 +476,13 @@ static const struct opt *
 opt_by_code(const struct cmd *cmd, int c)
 {
 	const struct opt *o;
+	int i = c >= OPTION_LONG ? c - OPTION_LONG : 0;
 
-	if (c >= OPTION_LONG)
-		return cmd_opt(cmd, c - OPTION_LONG);
-	for (int i = 0; (o = cmd_opt(cmd, i)); i++)
-		if (o->letter == c)
-			return o;
-	return NULL;
+	while ((o = cmd_opt(cmd, i)) && c < OPTION_LONG && o->letter != c)
+		i++;
+	if (o)
+		given |= UINT64_C(1) << i;
+	return o;
 }
 
 /*
@@ -506,6 +559,14 @@ parse_options(const struct cmd *cmd, void *cfg, int argc, char **argv)
 	return ops;
 }
 
+static const struct cmd *program;
+
+static void
+say_meanwhile(const char *text)
+{
+	cmd_note(program, "%s", text);
+}
+
 char **
 cmd_parse(const struct cmd *cmd, void *cfg, int argc, char **argv, int *dashes)
 {
@@ -515,6 +576,8 @@ cmd_parse(const struct cmd *cmd, void *cfg, int argc, char **argv, int *dashes)
 	signal(SIGPIPE, SIG_IGN);
 	setlocale(LC_CTYPE, "");
 	common = cfg;
+	program = cmd;
+	err_meanwhile = say_meanwhile;
 	ops = parse_options(cmd, cfg, argc, argv);
 	if (ops.n < cmd->min_operands)
 		cmd_usage(cmd, ops.n ? "too few arguments" : "missing arguments");

@@ -61,6 +61,7 @@ struct opt {
 	int64_t min, max;	/* OPT_STR, OPT_LIST: the least length, in bytes */
 	const char *const *choices;	/* OPT_CHOICE: NULL-terminated */
 	const char *complete;	/* file dir queue kind project job choice, or NULL */
+	const char *verbs;	/* the verbs that take it, "a b c"; NULL: all */
 	const char *help;
 };
 
@@ -69,30 +70,32 @@ struct opt {
 	(offsetof(cfg, field) + \
 	 0 * sizeof(char[_Generic(((cfg *)0)->field, ctype: 1, default: -1)]))
 
-#define OPT_ROW_FLAG(l, n, cfg, field, h) \
-	{ .letter = l, .name = n, .type = OPT_FLAG, .offset = FIELD(cfg, field, bool), .help = h }
-#define OPT_ROW_STR(l, n, a, cfg, field, comp, h) \
+/* The last arguments: the help, and perhaps .verbs = "...". */
+#define OPT_ROW_FLAG(l, n, cfg, field, ...) \
+	{ .letter = l, .name = n, .type = OPT_FLAG, .offset = FIELD(cfg, field, bool), \
+	  .help = __VA_ARGS__ }
+#define OPT_ROW_STR(l, n, a, cfg, field, comp, ...) \
 	{ .letter = l, .name = n, .type = OPT_STR, .arg = a, .complete = comp, .min = 1, \
-	  .offset = FIELD(cfg, field, const char *), .help = h }
+	  .offset = FIELD(cfg, field, const char *), .help = __VA_ARGS__ }
 /* A text that may be empty. */
-#define OPT_ROW_TEXT(l, n, a, cfg, field, comp, h) \
+#define OPT_ROW_TEXT(l, n, a, cfg, field, comp, ...) \
 	{ .letter = l, .name = n, .type = OPT_STR, .arg = a, .complete = comp, \
-	  .offset = FIELD(cfg, field, const char *), .help = h }
-#define OPT_ROW_LIST(l, n, a, cfg, field, comp, h) \
+	  .offset = FIELD(cfg, field, const char *), .help = __VA_ARGS__ }
+#define OPT_ROW_LIST(l, n, a, cfg, field, comp, ...) \
 	{ .letter = l, .name = n, .type = OPT_LIST, .arg = a, .complete = comp, .min = 1, \
-	  .offset = FIELD(cfg, field, struct strlist), .help = h }
-#define OPT_ROW_INT(l, n, a, cfg, field, lo, hi, h) \
+	  .offset = FIELD(cfg, field, struct strlist), .help = __VA_ARGS__ }
+#define OPT_ROW_INT(l, n, a, cfg, field, lo, hi, ...) \
 	{ .letter = l, .name = n, .type = OPT_INT, .arg = a, .min = lo, .max = hi, \
-	  .offset = FIELD(cfg, field, int64_t), .help = h }
-#define OPT_ROW_MS(l, n, a, cfg, field, lo, hi, h) \
+	  .offset = FIELD(cfg, field, int64_t), .help = __VA_ARGS__ }
+#define OPT_ROW_MS(l, n, a, cfg, field, lo, hi, ...) \
 	{ .letter = l, .name = n, .type = OPT_MS, .arg = a, .min = lo, .max = hi, \
-	  .offset = FIELD(cfg, field, int64_t), .help = h }
-#define OPT_ROW_TIME(l, n, a, cfg, field, h) \
+	  .offset = FIELD(cfg, field, int64_t), .help = __VA_ARGS__ }
+#define OPT_ROW_TIME(l, n, a, cfg, field, ...) \
 	{ .letter = l, .name = n, .type = OPT_TIME, .arg = a, \
-	  .offset = FIELD(cfg, field, int64_t), .help = h }
-#define OPT_ROW_CHOICE(l, n, a, cfg, field, list, h) \
+	  .offset = FIELD(cfg, field, int64_t), .help = __VA_ARGS__ }
+#define OPT_ROW_CHOICE(l, n, a, cfg, field, list, ...) \
 	{ .letter = l, .name = n, .type = OPT_CHOICE, .arg = a, .choices = list, \
-	  .offset = FIELD(cfg, field, int), .complete = "choice", .help = h }
+	  .offset = FIELD(cfg, field, int), .complete = "choice", .help = __VA_ARGS__ }
 #define OPT_ROW_END { .type = OPT_END }
 
 #define MS_MAX INT64_C(315360000000)	/* ten years: the longest duration any option takes */
@@ -101,6 +104,12 @@ struct verb {
 	const char *name;
 	const char *operands;	/* "" if none */
 	const char *help;
+};
+
+/* A common option that only some verbs take. */
+struct common_of {
+	int common;		/* enum common_set; 0 ends the list */
+	const char *verbs;	/* "a b c" */
 };
 
 struct example {
@@ -118,8 +127,10 @@ struct cmd {
 	const char *complete_operand;	/* as opt.complete */
 	const char *role;		/* the database role whose rights suffice, or NULL */
 	int common;			/* enum common_set */
+	const struct common_of *common_of;	/* NULL: all verbs take all of them */
 	int min_operands, max_operands;	/* max -1: any number; a verb counts as one */
 	bool stop_at_operand;		/* options end at the first operand (wrappers) */
+	void (*failed)(const struct err *e);	/* told of each error that is printed; or NULL */
 };
 
 /*
@@ -134,7 +145,10 @@ struct cmd {
  */
 char **cmd_parse(const struct cmd *cmd, void *cfg, int argc, char **argv, int *dashes) MUSTCHECK;
 
-/* The verb named, or a usage error with the nearest name as a hint (exits). */
+/*
+ * The verb named, or a usage error with the nearest name as a hint (exits).  An
+ * option was given that the verb does not take: that is one, too.
+ */
 const struct verb *cmd_verb(const struct cmd *cmd, const char *name);
 
 /* Print the error on stderr (JSON with --json), return its exit status. */
@@ -157,6 +171,9 @@ bool cmd_color(int fd);
 /* The i-th option, the program's own first, then its common ones; NULL past the last. */
 const struct opt *cmd_opt(const struct cmd *cmd, int i);
 bool cmd_opt_optional(const struct opt *o);	/* its argument may be left out */
+/* The verbs that take it, "a b c"; NULL: all. */
+const char *cmd_opt_verbs(const struct cmd *cmd, const struct opt *o);
+bool cmd_takes(const char *verbs, const char *verb);	/* whether "a b c" has the word */
 
 /* Edit distance, for "did you mean". */
 int cmd_distance(const char *a, const char *b);

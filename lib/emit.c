@@ -9,6 +9,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "str.h"
+
+enum { WIDTH = 120 };		/* of --help */
+
 static const struct opt help_opts[] = {
 	{ .letter = 'h', .name = "help", .type = OPT_FLAG, .help = "show this help and exit" },
 	{ .letter = 'V', .name = "version", .type = OPT_FLAG,
@@ -44,6 +48,46 @@ option_words(const struct opt *o, char *buf, size_t n)
 		snprintf(buf, n, "%s--%s %s", letter, o->name, o->arg);
 }
 
+/* Its help, after the verbs that it is for: "up, down: ..." or "all but plan: ...". */
+static void
+put_text(const struct cmd *cmd, const struct opt *o, struct str *s)
+{
+	const char *verbs = cmd_opt_verbs(cmd, o), *before;
+	size_t n = 0, taking = 0;
+	bool others;
+
+	for (const struct verb *v = cmd->verbs; verbs && v->name; v++, n++)
+		taking += cmd_takes(verbs, v->name);
+	others = 2 * taking > n;
+	before = others ? "all but " : "";
+	for (const struct verb *v = cmd->verbs; verbs && v->name; v++) {
+		if (cmd_takes(verbs, v->name) == others)
+			continue;
+		str_putf(s, "%s%s", before, v->name);
+		before = ", ";
+	}
+	str_putf(s, "%s%s", s->len ? ": " : "", o->help);
+}
+
+/* The text and a newline; what does not fit goes on below, so many columns in. */
+static void
+put_wrapped(const char *z, int column)
+{
+	size_t room = (size_t)(WIDTH - column);
+
+	while (strlen(z) > room) {
+		size_t n = room;
+
+		while (n && z[n] != ' ')
+			n--;
+		if (!n)
+			break;
+		printf("%.*s\n%*s", (int)n, z, column, "");
+		z += n + 1;
+	}
+	puts(z);
+}
+
 void
 emit_help(const struct cmd *cmd)
 {
@@ -69,13 +113,16 @@ emit_help(const struct cmd *cmd)
 	}
 	puts("\nOptions:");
 	for (int i = 0; (o = option_at(cmd, i)); i++) {
+		AUTOSTR text = STR(1000);
 		char words[80];
 
 		option_words(o, words, sizeof words);
+		put_text(cmd, o, &text);
 		if (strlen(words) > 28)
-			printf("  %s\n  %-28s %s\n", words, "", o->help);
+			printf("  %s\n  %-28s ", words, "");
 		else
-			printf("  %-28s %s\n", words, o->help);
+			printf("  %-28s ", words);
+		put_wrapped(text.buf, 31);
 	}
 	printf("\nThe manual: man %s\n", cmd->name);
 }
@@ -102,6 +149,8 @@ emit_man(const struct cmd *cmd)
 
 	puts(".Bl -tag -width Ds");
 	for (int i = 0; (o = option_at(cmd, i)); i++) {
+		AUTOSTR text = STR(1000);
+
 		fputs(".It ", stdout);
 		if (o->letter)
 			printf("Fl %c , ", o->letter);
@@ -111,7 +160,8 @@ emit_man(const struct cmd *cmd)
 		else if (o->arg)
 			printf(" Ar %s", o->arg);
 		putchar('\n');
-		put_mdoc(o->help);
+		put_text(cmd, o, &text);
+		put_mdoc(text.buf);
 	}
 	puts(".El");
 }
@@ -120,8 +170,9 @@ emit_man(const struct cmd *cmd)
  * One line each, tab-separated:
  *   verb    NAME  HELP
  *   operand WHAT
- *   option  -x    --name  0|1|? (argument: none, needed, optional)  WHAT  HELP
- * WHAT is file, dir, queue, kind, project, job, a list of words "a|b|c", or "-".
+ *   option  -x    --name  0|1|? (argument: none, needed, optional)  WHAT  VERBS  HELP
+ * WHAT is file, dir, queue, kind, project, job, a list of words "a|b|c", or "-"; VERBS
+ * the verbs that the option is for, separated by blanks, or "-" for all.
  */
 static void
 emit_words(const struct cmd *cmd)
@@ -132,6 +183,8 @@ emit_words(const struct cmd *cmd)
 		printf("verb\t%s\t%s\n", v->name, v->help);
 	printf("operand\t%s\n", cmd->complete_operand ? cmd->complete_operand : "-");
 	for (int i = 0; (o = option_at(cmd, i)); i++) {
+		const char *verbs = cmd_opt_verbs(cmd, o);
+
 		printf("option\t");
 		if (o->letter)
 			printf("-%c", o->letter);
@@ -143,7 +196,7 @@ emit_words(const struct cmd *cmd)
 		} else {
 			fputs(o->complete ? o->complete : "-", stdout);
 		}
-		printf("\t%s\n", o->help);
+		printf("\t%s\t%s\n", verbs ? verbs : "-", o->help);
 	}
 }
 

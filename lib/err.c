@@ -33,6 +33,8 @@ tidy(char *s)
 	*to = '\0';
 }
 
+void (*err_meanwhile)(const char *text);
+
 void
 err_set_(struct err *e, enum err_kind kind, const char *fmt, ...)
 {

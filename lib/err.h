@@ -52,4 +52,10 @@ void err_ctx_(struct err *e, const char *fmt, ...) PRINTF(2, 3);
 /* Set the hint of an error already filled. */
 void err_hint(struct err *e, const char *fmt, ...) PRINTF(2, 3);
 
+/*
+ * For what a call has to say before it has an answer, such as whom it waits for: the
+ * program's, which prints it (cmd_parse() sees to that), or NULL, and nobody is told.
+ */
+extern void (*err_meanwhile)(const char *text);
+
 #endif

@@ -22,6 +22,31 @@
  */
 int job_resolve(struct pg *db, const char *text, struct uuid *id, struct err *e) MUSTCHECK;
 
+/*
+ * When something was stored.  The server leaves out what is older or newer, also when it
+ * plans, which takes it longer than to look.
+ */
+struct job_span {
+	struct pg_val from, to;
+};
+
+/*
+ * Between two of the server's times, in microseconds since 1970, with a day more on both
+ * sides for a clock that was set: from NEVER is any time, to NEVER has no end.
+ */
+struct job_span job_span(int64_t from, int64_t to);
+
+/*
+ * When a job with this id has ended, if it has: a guess from the time in the id and
+ * from our clock.  Whoever finds nothing with it asks again for any time.
+ */
+struct job_span job_span_of_id(const struct uuid *id);
+#define JOB_SPAN_ANY job_span(NEVER, NEVER)
+
+/* The column is in the span, whose two are parameters, or the other condition holds. */
+#define JOB_SPAN_SQL(column, from, to, or) \
+	"(" or " OR " from " IS NULL OR " column " BETWEEN " from " AND " to ")"
+
 /* Ids in a row.  Zeroed is empty. */
 struct job_ids {
 	struct uuid *v;

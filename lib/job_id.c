@@ -9,13 +9,32 @@
 #include <search.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 enum { SHOWN = 5, BATCH = 1000 };
 
 static const char sql_resolve[] =
 	"SELECT i.n, j.id FROM unnest($1, $2) WITH ORDINALITY AS i(lo, hi, n)"
 	" CROSS JOIN LATERAL (SELECT id FROM jobctl.job WHERE id BETWEEN i.lo AND i.hi"
+	" AND " JOB_SPAN_SQL("at", "$3::timestamptz", "$4::timestamptz", "live")
 	" ORDER BY id LIMIT 6) AS j ORDER BY i.n, j.id";
+
+struct job_span
+job_span(int64_t from, int64_t to)
+{
+	const int64_t day = INT64_C(24) * 3600 * 1000000, far = INT64_C(8000000000) * 1000000;
+
+	return (struct job_span){ pg_time(from == NEVER ? NEVER : from - day),
+				  pg_time(to == NEVER ? far : to + day) };
+}
+
+struct job_span
+job_span_of_id(const struct uuid *id)
+{
+	int64_t made = uuid_ms(id);
+
+	return made < 0 ? JOB_SPAN_ANY : job_span(made * 1000, (int64_t)time(NULL) * 1000000);
+}
 
 /* What cannot be an id becomes a range that holds nothing. */
 static int
@@ -23,6 +42,7 @@ ask(struct pg *db, char *const *texts, size_t n, PGresult **res, struct err *e)
 {
 	struct pg_array lo = PG_ARRAY_INIT, hi = PG_ARRAY_INIT;
 	struct uuid a, b;
+	struct job_span span;
 	struct err later;
 	int rc;
 
@@ -34,8 +54,16 @@ ask(struct pg *db, char *const *texts, size_t n, PGresult **res, struct err *e)
 		pg_array_add(&lo, pg_uuid(&a));
 		pg_array_add(&hi, pg_uuid(&b));
 	}
-	rc = pg_call(db, res, sql_resolve,
-		     PG_ARGS(pg_array(&lo, pg_uuid(&a)), pg_array(&hi, pg_uuid(&a))), e);
+	span = n == 1 && uuid_equal(&a, &b) ? job_span_of_id(&a) : JOB_SPAN_ANY;
+	for (;;) {
+		rc = pg_call(db, res, sql_resolve,
+			     PG_ARGS(pg_array(&lo, pg_uuid(&a)), pg_array(&hi, pg_uuid(&a)),
+				     span.from, span.to), e);
+		if (rc != 0 || span.from.len < 0)
+			break;
+		pg_res_free(res);
+		span = JOB_SPAN_ANY;
+	}
 	pg_array_free(&lo);
 	pg_array_free(&hi);
 	return rc;

@@ -11,12 +11,13 @@
 
 enum { BATCH = 16 };	/* pieces at a time: half a megabyte at most */
 
-static int
-read_run(const PGresult *res, struct job_run *run, struct err *e)
+int
+job_run_row(const PGresult *res, int row, struct job_run *run, struct err *e)
 {
-	run->attempt = (int)pg_get_i64(res, 0, 1);
-	snprintf(run->started_at, sizeof run->started_at, "%s", pg_get(res, 0, 2));
-	return uuid_parse(pg_get(res, 0, 0), &run->token, e);
+	run->attempt = (int)pg_get_i64(res, row, 1);
+	snprintf(run->started_at, sizeof run->started_at, "%s", pg_get(res, row, 2));
+	run->started_us = pg_get_i64(res, row, 3);
+	return uuid_parse(pg_get(res, row, 0), &run->token, e);
 }
 
 int
@@ -24,13 +25,22 @@ job_run_last(struct pg *db, const struct uuid *job, int attempt, struct job_run 
 	     struct err *e)
 {
 	static const char sql[] =
-		"SELECT token, attempt, jobctl.rfc3339(started_at) FROM jobctl.job_run"
+		"SELECT " JOB_RUN_COLUMNS " FROM jobctl.job_run"
 		" WHERE job_id = $1 AND ($2 = 0 OR attempt = $2)"
+		" AND " JOB_SPAN_SQL("ended_at", "$3::timestamptz", "$4::timestamptz", "ended_at IS NULL")
 		" ORDER BY started_at DESC LIMIT 1";
+	struct job_span span = job_span_of_id(job);
 	PG_RES res = NULL;
-	int n = pg_call(db, &res, sql, PG_ARGS(pg_uuid(job), pg_i32(attempt)), e);
+	int n = pg_call(db, &res, sql,
+			PG_ARGS(pg_uuid(job), pg_i32(attempt), span.from, span.to), e);
 
-	if (n > 0 && read_run(res, run, e))
+	if (n == 0) {
+		pg_res_free(&res);
+		span = JOB_SPAN_ANY;
+		n = pg_call(db, &res, sql,
+			    PG_ARGS(pg_uuid(job), pg_i32(attempt), span.from, span.to), e);
+	}
+	if (n > 0 && job_run_row(res, 0, run, e))
 		return -1;
 	return n;
 }
@@ -40,16 +50,19 @@ static int
 run_after(struct pg *db, const struct job_follow *f, struct job_run *run, struct err *e)
 {
 	static const char sql[] =
-		"SELECT token, attempt, jobctl.rfc3339(started_at) FROM jobctl.job_run"
+		"SELECT " JOB_RUN_COLUMNS " FROM jobctl.job_run"
 		" WHERE job_id = $1 AND started_at > $2::timestamptz"
+		" AND " JOB_SPAN_SQL("ended_at", "$3::timestamptz", "$4::timestamptz", "ended_at IS NULL")
 		" ORDER BY started_at LIMIT 1";
+	struct job_span span = job_span(f->has_run ? f->run.started_us : NEVER, NEVER);
 	PG_RES res = NULL;
 	int n = pg_call(db, &res, sql,
 			PG_ARGS(pg_uuid(&f->job),
-				pg_text(f->has_run ? f->run.started_at : "-infinity")),
+				pg_text(f->has_run ? f->run.started_at : "-infinity"),
+				span.from, span.to),
 			e);
 
-	if (n > 0 && read_run(res, run, e))
+	if (n > 0 && job_run_row(res, 0, run, e))
 		return -1;
 	return n;
 }
@@ -77,11 +90,11 @@ read_batch(struct pg *db, const struct uuid *job, const struct job_run *run, int
 {
 	static const char sql[] =
 		"SELECT n, stream, dropped, jobctl.rfc3339(at), data FROM jobctl.job_output"
-		" WHERE job_id = $1 AND token = $2 AND n >= $3 ORDER BY n LIMIT $4";
+		" WHERE job_id = $1 AND token = $2 AND n >= $3 AND at >= $4 ORDER BY n LIMIT $5";
 	PG_RES res = NULL;
 	int rows = pg_call(db, &res, sql,
 			   PG_ARGS(pg_uuid(job), pg_uuid(&run->token), pg_i32(*n),
-				   pg_i32(BATCH)), e);
+				   job_span(run->started_us, NEVER).from, pg_i32(BATCH)), e);
 
 	for (int r = 0; r < rows; r++) {
 		if (deliver(res, r, run, fn, ctx, e))
@@ -127,7 +140,7 @@ job_run_tail(struct pg *db, const struct uuid *job, const struct job_run *run, i
 	static const char sql[] =
 		"SELECT n, data FROM jobctl.job_output"
 		" WHERE job_id = $1 AND token = $2 AND n < $3 AND stream & $4 <> 0"
-		" ORDER BY n DESC LIMIT $5";
+		" AND at >= $5 ORDER BY n DESC LIMIT $6";
 	bool at_end = true;
 
 	*first = INT32_MAX;
@@ -136,7 +149,8 @@ job_run_tail(struct pg *db, const struct uuid *job, const struct job_run *run, i
 		PG_RES res = NULL;
 		int rows = pg_call(db, &res, sql,
 				   PG_ARGS(pg_uuid(job), pg_uuid(&run->token), pg_i32(*first),
-					   pg_i32(streams), pg_i32(BATCH)), e);
+					   pg_i32(streams), job_span(run->started_us, NEVER).from,
+					   pg_i32(BATCH)), e);
 
 		if (rows < 0)
 			return -1;
@@ -162,11 +176,13 @@ look(struct pg *db, struct job_follow *f, bool *running, struct err *e)
 		"SELECT j.status, j.outcome, coalesce(j.exit_code, -1), coalesce(j.signal, -1),"
 		" EXISTS (SELECT FROM jobctl.job_run r"
 		"         WHERE r.job_id = $1 AND r.token = $2 AND r.ended_at IS NULL)"
-		" FROM jobctl.job j WHERE j.id = $1";
+		" FROM jobctl.job j WHERE j.id = $1 AND (j.live OR $3::timestamptz IS NULL OR j.at >= $3)";
+	struct job_span span = job_span(f->has_run ? f->run.started_us : NEVER, NEVER);
 	struct uuid none = { { 0 } };
 	PG_RES res = NULL;
 	int n = pg_call(db, &res, sql,
-			PG_ARGS(pg_uuid(&f->job), pg_uuid(f->has_run ? &f->run.token : &none)),
+			PG_ARGS(pg_uuid(&f->job), pg_uuid(f->has_run ? &f->run.token : &none),
+				span.from),
 			e);
 
 	if (n < 0)

@@ -13,7 +13,14 @@ struct job_run {
 	struct uuid token;
 	int attempt;
 	char started_at[40];
+	int64_t started_us;	/* the same in microseconds since 1970 */
 };
+
+/* The first columns of a query of jobctl.job_run, and what reads them. */
+#define JOB_RUN_COLUMNS \
+	"token, attempt, jobctl.rfc3339(started_at)," \
+	" (extract(epoch FROM started_at) * 1000000)::bigint"
+int job_run_row(const PGresult *res, int row, struct job_run *run, struct err *e) MUSTCHECK;
 
 /* A piece of one stream, at most some tens of kilobytes. */
 struct job_piece {

@@ -5,55 +5,16 @@
  */
 #include "job_show.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "job.h"
 #include "job_run.h"
 #include "out.h"
+#include "sheet.h"
 
-enum { LABEL = 11, JSON_LINES = 20, MANY = 10, OUTPUT_LINES = 10, OUTPUT_BYTES = 16384 };
-
-/* "label      " in front of what the caller appends next. */
-static void
-label(struct str *s, const char *text)
-{
-	str_putf(s, "%-*s", LABEL, text);
-}
-
-static void
-put(struct str *s, const char *text)
-{
-	str_put_safe(s, text, strlen(text));
-}
-
-/* Lines of text, the second and later ones under the first; at most max of them. */
-static void
-put_lines(struct str *s, const char *text, int max)
-{
-	for (int i = 0; *text; i++) {
-		size_t n = strcspn(text, "\n");
-
-		if (i)
-			str_putf(s, "\n%*s", LABEL, "");
-		if (i == max) {
-			str_puts(s, "...");
-			break;
-		}
-		str_put_safe(s, text, n);
-		text += n + (text[n] == '\n');
-	}
-	str_putc(s, '\n');
-}
-
-static void
-line(struct str *s, const char *name, const char *text)
-{
-	if (!*text)
-		return;
-	label(s, name);
-	put_lines(s, text, MANY);
-}
+enum { JSON_LINES = 20, MANY = 10, OUTPUT_LINES = 10, OUTPUT_BYTES = 16384 };
 
 /* JSON on one line if it is short. */
 #define PRETTY(f) \
@@ -65,6 +26,8 @@ static const char sql_job[] =
 	" jobctl.rfc3339(run_at) AS run_at, jobctl.rfc3339(created_at) AS created_at,"
 	" jobctl.rfc3339(started_at) AS started_at,"
 	" jobctl.rfc3339(completed_at) AS completed_at,"
+	" (extract(epoch FROM created_at) * 1000000)::bigint AS from_us,"
+	" (extract(epoch FROM coalesce(completed_at, now())) * 1000000)::bigint AS to_us,"
 	" extract(epoch FROM now() - created_at) AS age_s,"
 	" extract(epoch FROM now() - run_at) AS due_s,"
 	" extract(epoch FROM coalesce(completed_at, now()) - started_at) AS run_s,"
@@ -74,11 +37,9 @@ static const char sql_job[] =
 	" (SELECT extract(epoch FROM w.lease_until - now()) FROM jobctl.workers w"
 	"  WHERE w.worker_id = j.worker) AS lease_s,"
 	" outcome, exit_code, signal, error_message, message, progress_done, progress_total,"
-	" CASE WHEN progress_done > 0 AND progress_total >= progress_done"
-	" AND status = 'running' THEN extract(epoch FROM now() - started_at)"
-	" * (progress_total - progress_done) / progress_done END AS eta_s,"
-	" max_rss_bytes, cpu_s, " PRETTY("stats") ", " PRETTY("result") ", " PRETTY("args")
-	" FROM (SELECT * FROM jobctl.job WHERE id = $1 LIMIT 1) AS j";
+	" eta_s, max_rss_bytes, cpu_s, " PRETTY("stats") ", " PRETTY("result") ", " PRETTY("args")
+	" FROM (SELECT * FROM jobctl.job WHERE id = $1"
+	"  AND " JOB_SPAN_SQL("at", "$2::timestamptz", "$3::timestamptz", "live") " LIMIT 1) AS j";
 
 /* The job's row, by name. */
 static const char *
@@ -118,13 +79,13 @@ put_outcome(struct str *s, const char *outcome, const char *code, const char *si
 	else if (!strcmp(outcome, "signal") && signal)
 		str_putf(s, "signal %s", signal);
 	else
-		put(s, outcome);
+		sheet_text(s, outcome);
 }
 
 static void
 put_status(struct str *s, const PGresult *res)
 {
-	label(s, "status");
+	sheet_label(s, "status");
 	put_typed(s, res, "status", OUT_TEXT);
 	if (is(res, "status", "running")) {
 		str_puts(s, " for ");
@@ -150,7 +111,7 @@ put_times(struct str *s, const PGresult *res)
 {
 	const char *due = text_of(res, "due_s");
 
-	label(s, "created");
+	sheet_label(s, "created");
 	put_typed(s, res, "created_at", OUT_TIME);
 	str_puts(s, ", ");
 	put_typed(s, res, "age_s", OUT_SECONDS);
@@ -158,14 +119,14 @@ put_times(struct str *s, const PGresult *res)
 	put_typed(s, res, "created_by", OUT_TEXT);
 	str_putc(s, '\n');
 	if (*due == '-') {
-		label(s, "due");
+		sheet_label(s, "due");
 		put_typed(s, res, "run_at", OUT_TIME);
 		str_puts(s, ", in ");
 		out_pretty(s, OUT_SECONDS, due + 1);
 		str_putc(s, '\n');
 	}
 	if (get(res, "started_at")) {
-		label(s, "started");
+		sheet_label(s, "started");
 		put_typed(s, res, "started_at", OUT_TIME);
 		if (get(res, "timeout_s")) {
 			str_puts(s, ", timeout ");
@@ -174,7 +135,7 @@ put_times(struct str *s, const PGresult *res)
 		str_putc(s, '\n');
 	}
 	if (get(res, "completed_at")) {
-		label(s, "ended");
+		sheet_label(s, "ended");
 		put_typed(s, res, "completed_at", OUT_TIME);
 		if (get(res, "run_s")) {
 			str_puts(s, ", ran ");
@@ -192,17 +153,28 @@ put_times(struct str *s, const PGresult *res)
 	}
 }
 
+/* No process runs it, see jobctl-contracts(7). */
+static bool
+by_hand(const PGresult *res)
+{
+	return is(res, "worker_pid", "0");
+}
+
 static void
 put_worker(struct str *s, const PGresult *res)
 {
 	if (!get(res, "worker"))
 		return;
-	label(s, "worker");
+	sheet_label(s, "worker");
 	if (get(res, "worker_host")) {
 		put_typed(s, res, "worker_host", OUT_TEXT);
-		str_puts(s, " pid ");
-		put_typed(s, res, "worker_pid", OUT_NUM);
-		str_putc(s, ' ');
+		if (by_hand(res)) {
+			str_puts(s, ", by hand ");
+		} else {
+			str_puts(s, " pid ");
+			put_typed(s, res, "worker_pid", OUT_NUM);
+			str_putc(s, ' ');
+		}
 	}
 	str_putf(s, "(%s)", text_of(res, "worker"));
 	if (get(res, "heartbeat_age_s")) {
@@ -229,7 +201,7 @@ put_progress(struct str *s, const PGresult *res)
 
 	if (!get(res, "progress_done") && !get(res, "message"))
 		return;
-	label(s, "progress");
+	sheet_label(s, "progress");
 	if (get(res, "progress_done")) {
 		str_putf(s, "%s/%s", text_of(res, "progress_done"),
 			 text_of(res, "progress_total"));
@@ -242,7 +214,7 @@ put_progress(struct str *s, const PGresult *res)
 		}
 		str_puts(s, get(res, "message") ? ": " : "");
 	}
-	put_lines(s, text_of(res, "message"), MANY);
+	sheet_lines(s, text_of(res, "message"), MANY);
 }
 
 static void
@@ -250,21 +222,21 @@ put_json(struct str *s, const PGresult *res, const char *name)
 {
 	if (!get(res, name))
 		return;
-	label(s, name);
-	put_lines(s, get(res, name), JSON_LINES);
+	sheet_label(s, name);
+	sheet_lines(s, get(res, name), JSON_LINES);
 }
 
 static void
 put_row(struct str *s, const PGresult *res)
 {
 	put_status(s, res);
-	line(s, "project", text_of(res, "project"));
-	line(s, "queue", text_of(res, "queue"));
-	line(s, "kind", text_of(res, "kind"));
-	line(s, "unique key", text_of(res, "unique_key"));
+	sheet_line(s, "project", text_of(res, "project"));
+	sheet_line(s, "queue", text_of(res, "queue"));
+	sheet_line(s, "kind", text_of(res, "kind"));
+	sheet_line(s, "unique key", text_of(res, "unique_key"));
 	if (!is(res, "priority", "0"))
-		line(s, "priority", text_of(res, "priority"));
-	label(s, "attempt");
+		sheet_line(s, "priority", text_of(res, "priority"));
+	sheet_label(s, "attempt");
 	str_putf(s, "%s of %s", text_of(res, "attempt"), text_of(res, "max_attempts"));
 	if (!is(res, "crashes", "0"))
 		str_putf(s, ", workers lost: %s", text_of(res, "crashes"));
@@ -275,7 +247,7 @@ put_row(struct str *s, const PGresult *res)
 	put_json(s, res, "stats");
 	put_json(s, res, "result");
 	put_json(s, res, "args");
-	line(s, "error", text_of(res, "error_message"));
+	sheet_line(s, "error", text_of(res, "error_message"));
 }
 
 static int
@@ -290,51 +262,61 @@ put_dependencies(struct pg *db, const struct uuid *id, struct str *s, struct err
 	int n = pg_call(db, &res, sql, PG_ARGS(pg_uuid(id), pg_i32(MANY + 1)), e);
 
 	for (int r = 0; r < n; r++) {
-		label(s, r ? "" : "waits for");
+		sheet_label(s, r ? "" : "waits for");
 		if (r == MANY) {
 			str_puts(s, "and more\n");
 			break;
 		}
 		str_putf(s, "%s to %s, is ", pg_get(res, r, 0),
 			 pg_get_bool(res, r, 1) ? "complete" : "end");
-		put(s, *pg_get(res, r, 2) ? pg_get(res, r, 2) : "not to be seen");
+		sheet_text(s, *pg_get(res, r, 2) ? pg_get(res, r, 2) : "not to be seen");
 		str_putc(s, '\n');
 	}
 	return n;
 }
 
-/* Runs before the one that the job's row tells of (if it does), the newest first. */
-static int
-put_runs(struct pg *db, const struct uuid *id, bool told, struct str *s, struct err *e)
+static void
+put_run(struct str *s, const PGresult *res, int r)
+{
+	str_putf(s, "attempt %s, ", pg_get(res, r, 1));
+	out_pretty(s, OUT_TIME, pg_get(res, r, 2));
+	str_puts(s, ", ran ");
+	out_pretty(s, OUT_SECONDS, pg_get_or_null(res, r, 4));
+	str_puts(s, ": ");
+	put_outcome(s, pg_get_or_null(res, r, 5), pg_get_or_null(res, r, 6),
+		    pg_get_or_null(res, r, 7));
+	if (*pg_get(res, r, 8)) {
+		str_puts(s, " on ");
+		sheet_text(s, pg_get(res, r, 8));
+	}
+	if (*pg_get(res, r, 9)) {
+		str_puts(s, ": ");
+		sheet_text(s, pg_get(res, r, 9));
+	}
+	str_putc(s, '\n');
+}
+
+int
+job_show_runs(struct pg *db, const struct uuid *id, struct job_span span, int skip, int max,
+	      struct str *s, struct job_run *last, struct err *e)
 {
 	static const char sql[] =
-		"SELECT attempt, jobctl.rfc3339(started_at),"
-		" extract(epoch FROM ended_at - started_at),"
+		"SELECT " JOB_RUN_COLUMNS ", extract(epoch FROM ended_at - started_at),"
 		" outcome, exit_code, signal, worker_host, error_message FROM jobctl.job_run"
-		" WHERE job_id = $1 ORDER BY started_at DESC OFFSET $2 LIMIT $3";
+		" WHERE job_id = $1"
+		" AND " JOB_SPAN_SQL("ended_at", "$2::timestamptz", "$3::timestamptz", "ended_at IS NULL")
+		" ORDER BY started_at DESC LIMIT $4";
 	PG_RES res = NULL;
-	int n = pg_call(db, &res, sql, PG_ARGS(pg_uuid(id), pg_i32(told), pg_i32(MANY)), e);
+	int n = pg_call(db, &res, sql,
+			PG_ARGS(pg_uuid(id), span.from, span.to, pg_i32(skip + max)), e);
 
-	for (int r = 0; r < n; r++) {
-		label(s, r ? "" : "earlier");
-		str_putf(s, "attempt %s, ", pg_get(res, r, 0));
-		out_pretty(s, OUT_TIME, pg_get(res, r, 1));
-		str_puts(s, ", ran ");
-		out_pretty(s, OUT_SECONDS, pg_get_or_null(res, r, 2));
-		str_puts(s, ": ");
-		put_outcome(s, pg_get_or_null(res, r, 3), pg_get_or_null(res, r, 4),
-			    pg_get_or_null(res, r, 5));
-		if (*pg_get(res, r, 6)) {
-			str_puts(s, " on ");
-			put(s, pg_get(res, r, 6));
-		}
-		if (*pg_get(res, r, 7)) {
-			str_puts(s, ": ");
-			put(s, pg_get(res, r, 7));
-		}
-		str_putc(s, '\n');
+	for (int r = skip; r < n; r++) {
+		sheet_label(s, r > skip ? "" : "earlier");
+		put_run(s, res, r);
 	}
-	return n;
+	if (n <= 0)
+		return n;
+	return job_run_row(res, 0, last, e) ? -1 : 1;
 }
 
 static int
@@ -347,18 +329,18 @@ put_events(struct pg *db, const struct uuid *id, struct str *s, struct err *e)
 	int n = pg_call(db, &res, sql, PG_ARGS(pg_uuid(id), pg_i32(MANY)), e);
 
 	for (int r = 0; r < n; r++) {
-		label(s, r ? "" : "events");
+		sheet_label(s, r ? "" : "events");
 		out_pretty(s, OUT_TIME, pg_get(res, r, 0));
 		str_putf(s, " %s by ", pg_get(res, r, 1));
-		put(s, pg_get(res, r, 2));
+		sheet_text(s, pg_get(res, r, 2));
 		if (*pg_get(res, r, 3)) {
 			str_puts(s, " (");
-			put(s, pg_get(res, r, 3));
+			sheet_text(s, pg_get(res, r, 3));
 			str_putc(s, ')');
 		}
 		if (*pg_get(res, r, 4)) {
 			str_puts(s, ": ");
-			put(s, pg_get(res, r, 4));
+			sheet_text(s, pg_get(res, r, 4));
 		}
 		str_putc(s, '\n');
 	}
@@ -369,6 +351,7 @@ put_events(struct pg *db, const struct uuid *id, struct str *s, struct err *e)
 struct tail {
 	struct str text;
 	size_t skip;
+	int streams;
 };
 
 static int
@@ -378,31 +361,28 @@ gather(void *ctx, const struct job_run *run, const struct job_piece *p, struct e
 
 	(void)run;
 	(void)e;
-	if (!p)
+	if (!p || !(p->stream & t->streams))
 		return 0;
 	str_add(&t->text, p->data + t->skip, p->len - t->skip);
 	t->skip = 0;
 	return 0;
 }
 
-/* Returns 1 if the job has run at all. */
-static int
-put_output(struct pg *db, const struct uuid *id, struct str *s, struct err *e)
+int
+job_show_output(struct pg *db, const struct uuid *id, const struct job_run *run, int streams,
+		int lines, const char *title, struct str *s, struct err *e)
 {
-	struct tail t = { .text = STR(STR_ANY) };
-	struct job_run run;
-	int first, n = job_run_last(db, id, 0, &run, e);
+	struct tail t = { .text = STR(STR_ANY), .streams = streams };
+	int first, rc = 0;
 
-	if (n <= 0)
-		return n;
-	if (job_run_tail(db, id, &run, 3, OUTPUT_LINES, &first, &t.skip, e) ||
-	    job_run_read(db, id, &run, first, gather, &t, e) < 0) {
-		n = -1;
+	if (job_run_tail(db, id, run, streams, lines, &first, &t.skip, e) ||
+	    job_run_read(db, id, run, first, gather, &t, e) < 0) {
+		rc = -1;
 	} else if (t.text.len) {
 		size_t from = t.text.len > OUTPUT_BYTES ? t.text.len - OUTPUT_BYTES : 0;
 		const char *p = t.text.buf + from, *end = t.text.buf + t.text.len;
 
-		str_puts(s, "output, the last lines\n");
+		str_puts(s, title);
 		while (p < end) {
 			const char *nl = memchr(p, '\n', (size_t)(end - p));
 			size_t len = nl ? (size_t)(nl - p) : (size_t)(end - p);
@@ -414,43 +394,67 @@ put_output(struct pg *db, const struct uuid *id, struct str *s, struct err *e)
 		}
 	}
 	str_free(&t.text);
-	return n;
+	return rc;
 }
 
 static void
 put_next(struct str *s, const struct uuid *id, const PGresult *res, bool ran)
 {
-	struct uuid_text t = uuid_str(id);
+	const bool live = is(res, "live", "t");
+	const struct {
+		bool wanted;
+		const char *command;
+	} commands[] = {
+		{ strstr(text_of(res, "reasons"), "LeaseExpired"), "reap" },
+		{ is(res, "status", "held"), "release" },
+		{ live, "explain" },
+		{ live && by_hand(res), "events -f" },
+		{ live && !by_hand(res), "logs -f" },
+		{ live, "wait" },
+		{ live, "cancel" },
+		{ !live && ran, "logs" },
+		{ !live && !ran, "status --json" },
+		{ is(res, "status", "failed") || is(res, "status", "cancelled"), "retry" },
+	};
+	const char *name = "next";
 
-	label(s, "next");
-	if (strstr(text_of(res, "reasons"), "LeaseExpired"))
-		str_putf(s, "jobctl-reap\n%*s", LABEL, "");
-	if (is(res, "live", "t"))
-		str_putf(s, "jobctl-logs -f %s\n%*sjobctl-wait %s\n%*sjobctl-cancel %s\n", t.z,
-			 LABEL, "", t.z, LABEL, "", t.z);
-	else if (ran)
-		str_putf(s, "jobctl-logs %s\n", t.z);
-	else
-		str_putf(s, "jobctl-status --json %s\n", t.z);
+	for (size_t i = 0; i < NELEM(commands); i++) {
+		if (!commands[i].wanted)
+			continue;
+		sheet_label(s, name);
+		str_putf(s, "jobctl-%s", commands[i].command);
+		if (strcmp(commands[i].command, "reap") != 0)
+			str_putf(s, " %s", uuid_str(id).z);
+		str_putc(s, '\n');
+		name = "";
+	}
 }
 
 int
 job_show(struct pg *db, const struct uuid *id, struct str *s, struct err *e)
 {
+	struct job_span span = job_span_of_id(id);
+	struct job_run run;
 	PG_RES res = NULL;
-	int n = pg_call(db, &res, sql_job, PG_ARGS(pg_uuid(id)), e), ran;
+	int n = pg_call(db, &res, sql_job, PG_ARGS(pg_uuid(id), span.from, span.to), e), ran;
 
+	if (n == 0 && span.from.len >= 0) {
+		pg_res_free(&res);
+		span = JOB_SPAN_ANY;
+		n = pg_call(db, &res, sql_job, PG_ARGS(pg_uuid(id), span.from, span.to), e);
+	}
 	if (n <= 0)
 		return n;
-	label(s, "job");
+	sheet_label(s, "job");
 	str_putf(s, "%s\n", uuid_str(id).z);
 	put_row(s, res);
-	if (put_dependencies(db, id, s, e) < 0 ||
-	    put_runs(db, id, get(res, "started_at") != NULL, s, e) < 0 ||
-	    put_events(db, id, s, e) < 0)
+	if (strstr(text_of(res, "reasons"), "Dependency") && put_dependencies(db, id, s, e) < 0)
 		return -1;
-	ran = put_output(db, id, s, e);
-	if (ran < 0)
+	span = job_span(pg_get_i64(res, 0, pg_col(res, "from_us")),
+			pg_get_i64(res, 0, pg_col(res, "to_us")));
+	ran = job_show_runs(db, id, span, get(res, "started_at") != NULL, MANY, s, &run, e);
+	if (ran < 0 || put_events(db, id, s, e) < 0 ||
+	    (ran && job_show_output(db, id, &run, 3, OUTPUT_LINES, "output, the last lines\n", s, e)))
 		return -1;
 	put_next(s, id, res, ran);
 	return 1;

@@ -49,8 +49,8 @@ jobspec_check_unique(const char *key, struct err *e)
 {
 	if (!*key)
 		return err_set(e, ERR_DATA, "the unique key is empty");
-	if (characters(key) > KEY_MAX)
-		return err_set(e, ERR_DATA, "the unique key is longer than %d characters", KEY_MAX);
+	if (strlen(key) > KEY_MAX)
+		return err_set(e, ERR_DATA, "the unique key is longer than %d bytes", KEY_MAX);
 	return 0;
 }
 
@@ -83,15 +83,12 @@ jobspec_parse_backoff(const char *z, struct str *out, struct err *e)
 	return 0;
 }
 
-/* ck_index_repo_path. */
 static int
 check_repo_path(const struct json_member *m, struct err *e)
 {
 	AUTOSTR path = STR(STR_ANY);
 	const char *p;
 
-	if (!m)
-		return err_set(e, ERR_DATA, "a job of kind index needs the argument repo_path");
 	if (m->type != '"')
 		return err_set(e, ERR_DATA, "repo_path is not a text");
 	json_scan_string(&path, m->value);
@@ -106,6 +103,37 @@ check_repo_path(const struct json_member *m, struct err *e)
 	return 0;
 }
 
+/* As PostgreSQL prints it: the id is compared as a text. */
+static int
+check_repository_id(const struct json_member *m, struct err *e)
+{
+	AUTOSTR id = STR(STR_ANY);
+	struct uuid u;
+
+	if (m->type != '"')
+		return err_set(e, ERR_DATA, "repository_id is not a text");
+	json_scan_string(&id, m->value);
+	if (uuid_parse(id.buf, &u, e) || strcmp(uuid_str(&u).z, id.buf) != 0)
+		return err_set(e, ERR_DATA, "repository_id \"%.60s\" is not a UUID in lower case",
+			       id.buf);
+	return 0;
+}
+
+/* ck_index_repo_path. */
+static int
+check_tree(const struct json_scan *args, struct err *e)
+{
+	const struct json_member *path = json_scan_find(args, "repo_path");
+	const struct json_member *id = json_scan_find(args, "repository_id");
+
+	if (path)
+		return check_repo_path(path, e);
+	if (id)
+		return check_repository_id(id, e);
+	return err_set(e, ERR_DATA, "a job of kind index needs the argument repo_path, or "
+		       "repository_id");
+}
+
 int
 jobspec_check(const struct jobspec *s, struct json_scan *scratch, struct err *e)
 {
@@ -118,7 +146,7 @@ jobspec_check(const struct jobspec *s, struct json_scan *scratch, struct err *e)
 	scratch->count = 0;
 	if (s->args.p && json_scan_object(scratch, s->args.p, s->args.n, e))
 		return -1;
-	return check_repo_path(json_scan_find(scratch, "repo_path"), e);
+	return check_tree(scratch, e);
 }
 
 static void
@@ -209,8 +237,9 @@ jobspec_explain(struct err *e)
 		{ "\"ck_args_size\"", "args take more than 1 MiB" },
 		{ "\"ck_args_is_object\"", "args are not an object" },
 		{ "\"ck_index_repo_path\"",
-		  "a job of kind index needs an absolute repo_path without the component \"..\"" },
-		{ "\"jobs_unique_key_check\"", "the unique key is empty or longer than 1000 characters" },
+		  "a job of kind index needs an absolute repo_path without the component \"..\", "
+		  "or a repository_id" },
+		{ "\"ck_unique_key\"", "the unique key is empty or longer than 1000 bytes" },
 		{ "\"jobs_pkey\"", "the id is taken" },
 	};
 	size_t line = !strncmp(e->msg, "line ", 5) ? strcspn(e->msg, ":") : 0;

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "migrate_book.h"
 #include "str.h"
 
 const char *const mig_status_names[] = {
@@ -22,44 +23,70 @@ static const char look_sql[] =
 	" CASE WHEN current_user = 'jobctl' THEN pg_catalog.regexp_replace("
 	"  pg_catalog.current_setting('search_path'), '\"?[$]user\"?\\s*(,\\s*|$)', '') END";
 
+#define RFC3339(t) \
+	"pg_catalog.to_char(" t " AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')"
+
 static const char rows_sql[] =
 	"SELECT set, version, m.name, m.sha256, m.tool_version, m.role, m.drops,"
-	" pg_catalog.to_char(m.applied_at AT TIME ZONE 'UTC',"
-	"  'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"'),"
-	" pg_catalog.round(m.duration_ms / 1000.0, 3),"
-	" s.direction = 'down', s.shas, s.open"
+	" " RFC3339("m.applied_at") ","
+	" pg_catalog.round(m.duration_ms / 1000.0, 3), m.origin,"
+	" s.direction = 'down', s.shas, s.open, " RFC3339("s.began") ", s.error"
 	" FROM jobctl.schema_migrations m"
 	" FULL JOIN (SELECT set, version, pg_catalog.min(direction) AS direction,"
 	"  pg_catalog.string_agg(sha256, ' ' ORDER BY step) FILTER (WHERE finished_at IS NOT NULL)"
 	"   AS shas,"
-	"  pg_catalog.bool_or(finished_at IS NULL) AS open"
+	"  pg_catalog.bool_or(finished_at IS NULL) AS open,"
+	"  pg_catalog.max(started_at) FILTER (WHERE finished_at IS NULL) AS began,"
+	"  pg_catalog.max(error) FILTER (WHERE finished_at IS NULL) AS error"
 	"  FROM jobctl.schema_migration_steps GROUP BY set, version) s USING (set, version)"
 	" ORDER BY set, version";
 enum {
 	ROW_SET, ROW_VERSION, ROW_NAME, ROW_SHA256, ROW_TOOL, ROW_ROLE, ROW_DROPS, ROW_AT,
-	ROW_DURATION, ROW_DOWN, ROW_STEPS, ROW_OPEN
+	ROW_DURATION, ROW_ORIGIN, ROW_DOWN, ROW_STEPS, ROW_OPEN, ROW_BEGAN, ROW_ERROR
 };
 
-/* Not those that were invalid before the step, nor those somebody is building now. */
-static const char invalid_sql[] =
-	"SELECT s.set, s.version, c.relname,"
-	" pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(c.relname)"
-	" FROM jobctl.schema_migration_steps s"
-	" JOIN pg_catalog.pg_index i ON NOT i.indisvalid AND i.indexrelid <> ALL (s.invalid_before)"
-	" JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid AND c.relkind = 'i'"
-	" JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
-	" WHERE s.finished_at IS NULL AND NOT EXISTS"
-	"  (SELECT FROM pg_catalog.pg_stat_progress_create_index p"
-	"   WHERE p.index_relid = i.indexrelid)";
+static const char events_sql[] =
+	"SELECT set, version, pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object("
+	"  'at', " RFC3339("at") ", 'event', event, 'name', name, 'old_sha256', old_sha256,"
+	"  'new_sha256', new_sha256, 'role', role, 'application', application,"
+	"  'tool_version', tool_version) ORDER BY id)"
+	" FROM jobctl.schema_migration_events GROUP BY set, version";
+
+/* Those that are invalid, and those that are there since an open step began. */
+#define INDEXES(set, version, steps) \
+	"SELECT " set ", " version ", c.relname," \
+	" pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(c.relname)," \
+	" i.indisvalid, n.nspname, t.relname, pg_catalog.pg_table_is_visible(t.oid)" \
+	" FROM pg_catalog.pg_index i" \
+	" JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid AND c.relkind = 'i'" \
+	" JOIN pg_catalog.pg_class t ON t.oid = i.indrelid" \
+	" JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace" steps \
+	" WHERE i.indexrelid >= 16384 AND (NOT i.indisvalid OR " set " IS NOT NULL)" \
+	" AND " MIG_NOT_BEING_BUILT " ORDER BY 4, 1, 2"
+static const char indexes_sql[] = INDEXES("s.set", "s.version",
+	" LEFT JOIN jobctl.schema_migration_steps s ON s.finished_at IS NULL"
+	"  AND i.indexrelid <> ALL (s.invalid_before) AND i.indexrelid <> ALL (s.valid_before)");
+static const char bare_indexes_sql[] = INDEXES("NULL::text", "NULL::bigint", "");
 
 void
 mig_state_free(struct mig_state *st)
 {
 	PQclear(st->rows);
-	PQclear(st->invalid);
+	PQclear(st->events);
+	PQclear(st->indexes);
 	free(st->search_path);
 	free(st->v);
 	*st = (struct mig_state)MIG_STATE_INIT;
+}
+
+void
+mig_put_books(struct str *s, const struct mig_state *st)
+{
+	if (st->exists)
+		return;
+	if (!st->schema_exists)
+		str_puts(s, "CREATE SCHEMA IF NOT EXISTS jobctl;\n");
+	str_puts(s, mig_book_create_sql);
 }
 
 bool
@@ -117,6 +144,8 @@ set_status(struct mig_item *it, const PGresult *rows, int row, int64_t last_appl
 	} else if (pg_get_or_null(rows, row, ROW_DOWN)) {
 		it->reverting = pg_get_bool(rows, row, ROW_DOWN);
 		it->step_open = pg_get_bool(rows, row, ROW_OPEN);
+		it->step_began = pg_get_or_null(rows, row, ROW_BEGAN);
+		it->step_error = pg_get_or_null(rows, row, ROW_ERROR);
 		it->status = steps_agree(it->reverting ? &it->files->down : &it->files->up, steps,
 					 &it->steps_done)
 				     ? MIG_INTERRUPTED
@@ -136,14 +165,27 @@ fill_row(struct mig_item *it, const PGresult *rows, int row)
 	it->duration_s = pg_get_or_null(rows, row, ROW_DURATION);
 	it->tool_version = pg_get_or_null(rows, row, ROW_TOOL);
 	it->role = pg_get_or_null(rows, row, ROW_ROLE);
+	it->origin = pg_get_or_null(rows, row, ROW_ORIGIN);
 	it->drops = pg_get_or_null(rows, row, ROW_DROPS);
+}
+
+static const char *
+events_of(const PGresult *res, const char *set, int64_t version)
+{
+	for (int i = 0; i < PQntuples(res); i++)
+		if (!strcmp(pg_get(res, i, 0), set) && pg_get_i64(res, i, 1) == version)
+			return pg_get(res, i, 2);
+	return NULL;
 }
 
 static struct mig_item *
 new_item(struct mig_state *st, const struct mig_set *set, int64_t version, const char *name)
 {
 	st->v = xreallocarray(st->v, st->n + 1, sizeof *st->v);
-	st->v[st->n] = (struct mig_item){ .set = set, .version = version, .name = name };
+	st->v[st->n] = (struct mig_item){
+		.set = set, .version = version, .name = name,
+		.events = events_of(st->events, set->name, version),
+	};
 	return &st->v[st->n++];
 }
 
@@ -221,7 +263,6 @@ static int
 read_rows(struct pg *db, struct mig_state *st, struct err *e)
 {
 	PG_RES look = NULL;
-	bool open = false;
 
 	if (pg_call(db, &look, look_sql, PG_NOARGS, e) < 0)
 		return -1;
@@ -235,13 +276,13 @@ read_rows(struct pg *db, struct mig_state *st, struct err *e)
 		st->search_path = xstrdup(pg_get(look, 0, 2));
 	if (!st->exists) {
 		st->rows = PQmakeEmptyPGresult(db->conn, PGRES_TUPLES_OK);
-		return 0;
-	}
-	if (pg_call(db, &st->rows, rows_sql, PG_NOARGS, e) < 0)
+		st->events = PQmakeEmptyPGresult(db->conn, PGRES_TUPLES_OK);
+	} else if (pg_call(db, &st->rows, rows_sql, PG_NOARGS, e) < 0 ||
+		   pg_call(db, &st->events, events_sql, PG_NOARGS, e) < 0) {
 		return -1;
-	for (int i = 0; i < PQntuples(st->rows); i++)
-		open = open || pg_get_bool(st->rows, i, ROW_OPEN);
-	return open && pg_call(db, &st->invalid, invalid_sql, PG_NOARGS, e) < 0 ? -1 : 0;
+	}
+	return pg_call(db, &st->indexes, st->exists ? indexes_sql : bare_indexes_sql, PG_NOARGS,
+		       e) < 0 ? -1 : 0;
 }
 
 int
@@ -264,26 +305,6 @@ mig_state_read(struct pg *db, const struct mig_set *sets, size_t nsets, struct m
 	return 0;
 }
 
-/* Estimates: counting could take as long as the tables are large. */
-static const char estimate_sql[] =
-	"SELECT n.nspname || '.' || c.relname, v.rows"
-	" FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace,"
-	" LATERAL (SELECT greatest(c.reltuples::bigint,"
-	"                          pg_catalog.pg_stat_get_live_tuples(c.oid)) AS rows) v"
-	" WHERE c.relkind = 'r' AND n.nspname = $1 AND v.rows > 0"
-	" ORDER BY v.rows DESC, 1 LIMIT 10";
-
-int
-mig_put_rows(struct pg *db, const struct mig_set *set, struct str *s, struct err *e)
-{
-	PG_RES res = NULL;
-	int n = pg_call(db, &res, estimate_sql, PG_ARGS(pg_text(set->name)), e);
-
-	for (int i = 0; i < n; i++)
-		str_putf(s, "rows in %s: about %s\n", pg_get(res, i, 0), pg_get(res, i, 1));
-	return n < 0 ? -1 : 0;
-}
-
 static void
 describe(const struct mig_item *it, struct err *e)
 {
@@ -300,6 +321,7 @@ describe(const struct mig_item *it, struct err *e)
 		break;
 	case MIG_MISSING:
 		(void)err_set(e, ERR_DATA, "%s is applied and its file is missing", label.buf);
+		err_hint(e, "put the file back, or see what jobctl-migrate repair offers");
 		break;
 	case MIG_EDITED:
 		if (it->reverting || !it->sha256)
@@ -309,7 +331,8 @@ describe(const struct mig_item *it, struct err *e)
 			(void)err_set(e, ERR_DATA, "%s was edited since it was applied "
 				      "(SHA-256 was %.12s, is %.12s)",
 				      label.buf, it->sha256, it->files->up.sha256);
-		err_hint(e, "put the file back, and write a new migration for the change");
+		err_hint(e, "put the file back, and write a new migration for the change; or see "
+			    "what jobctl-migrate repair offers");
 		break;
 	case MIG_OUT_OF_ORDER:
 		(void)err_set(e, ERR_DATA, "%s is not applied, though a later one is", label.buf);

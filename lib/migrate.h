@@ -5,7 +5,8 @@
  * is applied and one with version 0 for a set's api.  The migrator makes it (and
  * schema jobctl) itself and removes it with the last row, so that no set has to.
  * Steps of files that run without a transaction are in
- * jobctl.schema_migration_steps until the whole file is done.
+ * jobctl.schema_migration_steps until the whole file is done.  What was done to the
+ * books by hand, and what was reverted, is in jobctl.schema_migration_events.
  */
 #ifndef JOBCTL_MIGRATE_H
 #define JOBCTL_MIGRATE_H
@@ -35,12 +36,17 @@ struct mig_item {
 
 	/* Its row; NULL if there is none. */
 	const char *sha256, *applied_at, *duration_s, *tool_version, *role;
+	const char *origin;	/* "up", "baseline" or "repair" */
 	const char *drops;	/* of an api: what it made, one to a line, in that order */
+
+	const char *events;	/* that it had, as a JSON array; NULL: none */
 
 	/* If it was interrupted: */
 	bool reverting;		/* on the way down */
 	size_t steps_done;
-	bool step_open;		/* the step after those was begun; its end is not known */
+	bool step_open;		/* the step after those was begun, */
+	const char *step_began;	/* then; */
+	const char *step_error;	/* it failed with this, or NULL: its end is not known */
 };
 
 struct mig_state {
@@ -51,9 +57,19 @@ struct mig_state {
 	struct mig_item *v;	/* set by set; in a set by version, the api last */
 	size_t n;
 	PGresult *rows;
-	PGresult *invalid;	/* indexes an open step may have left: set, version, name, quoted */
+	PGresult *events;
+	PGresult *indexes;	/* that are invalid, or an open step may have made: see MIG_INDEX_SET */
 };
 #define MIG_STATE_INIT { .exists = false }
+
+/*
+ * The columns of indexes: of which open step (NULL: of none), how it is called, whether it
+ * is valid, its schema, its table, and whether that is found without the schema.
+ */
+enum {
+	MIG_INDEX_SET, MIG_INDEX_VERSION, MIG_INDEX_NAME, MIG_INDEX_QUOTED, MIG_INDEX_VALID,
+	MIG_INDEX_SCHEMA, MIG_INDEX_TABLE, MIG_INDEX_VISIBLE
+};
 
 /* The state is yours (mig_state_free) on success; it borrows the sets. */
 int mig_state_read(struct pg *db, const struct mig_set *sets, size_t nsets, struct mig_state *st,
@@ -71,12 +87,8 @@ enum err_kind mig_state_verdict(const struct mig_state *st);
 bool mig_is_applied(const struct mig_item *it);
 bool mig_is_due(const struct mig_item *it);
 
-/*
- * For a question before it all goes: the larger tables of the schema that a set
- * is named after, "rows in jobctl.jobs: about 1200", a line each.
- */
-int mig_put_rows(struct pg *db, const struct mig_set *set, struct str *s,
-		 struct err *e) MUSTCHECK;
+/* The statements that make the bookkeeping, if it is not there. */
+void mig_put_books(struct str *s, const struct mig_state *st);
 
 /* "jobctl 0001_tenancy", or "jobctl api". */
 void mig_put_label(struct str *s, const struct mig_item *it);

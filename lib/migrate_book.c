@@ -4,6 +4,7 @@
 #include "migrate_book.h"
 
 #include <inttypes.h>
+#include <string.h>
 
 const char mig_book_create_sql[] =
 	"CREATE TABLE IF NOT EXISTS jobctl.schema_migrations (\n"
@@ -11,11 +12,12 @@ const char mig_book_create_sql[] =
 	"\tversion bigint NOT NULL CHECK (version >= 0),\n"
 	"\tname text NOT NULL,\n"
 	"\tsha256 text NOT NULL,\n"
-	"\tduration_ms bigint NOT NULL,\n"
+	"\tduration_ms bigint,\n"
 	"\ttool_version text NOT NULL,\n"
 	"\trole name NOT NULL,\n"
 	"\tapplied_at timestamptz NOT NULL,\n"
 	"\tdrops text,\n"
+	"\torigin text NOT NULL DEFAULT 'up' CHECK (origin IN ('up', 'baseline', 'repair')),\n"
 	"\tPRIMARY KEY (set, version)\n"
 	");\n"
 	"COMMENT ON TABLE jobctl.schema_migrations IS\n"
@@ -28,15 +30,34 @@ const char mig_book_create_sql[] =
 	"\tsha256 text NOT NULL,\n"
 	"\tstarted_at timestamptz NOT NULL,\n"
 	"\tfinished_at timestamptz,\n"
+	"\terror text,\n"
 	"\tinvalid_before oid[] NOT NULL,\n"
+	"\tvalid_before oid[] NOT NULL,\n"
 	"\tPRIMARY KEY (set, version, direction, step)\n"
 	");\n"
 	"COMMENT ON TABLE jobctl.schema_migration_steps IS\n"
 	"\t'how far migrations without a transaction have come; empty while none is under way';\n"
-	"GRANT SELECT ON jobctl.schema_migrations, jobctl.schema_migration_steps TO PUBLIC;\n";
+	"CREATE TABLE IF NOT EXISTS jobctl.schema_migration_events (\n"
+	"\tid bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,\n"
+	"\tat timestamptz NOT NULL,\n"
+	"\tset text NOT NULL,\n"
+	"\tversion bigint NOT NULL,\n"
+	"\tname text NOT NULL,\n"
+	"\tevent text NOT NULL,\n"
+	"\told_sha256 text,\n"
+	"\tnew_sha256 text,\n"
+	"\ttool_version text NOT NULL,\n"
+	"\trole name NOT NULL,\n"
+	"\tapplication text NOT NULL\n"
+	");\n"
+	"COMMENT ON TABLE jobctl.schema_migration_events IS\n"
+	"\t'what schema_migrations does not tell by itself: reverts, baselines, repairs';\n"
+	"GRANT SELECT ON jobctl.schema_migrations, jobctl.schema_migration_steps,\n"
+	"\tjobctl.schema_migration_events TO PUBLIC;\n";
 
 const char mig_book_drop_sql[] =
-	"DROP TABLE jobctl.schema_migration_steps, jobctl.schema_migrations;\n"
+	"DROP TABLE jobctl.schema_migration_events, jobctl.schema_migration_steps,\n"
+	"\tjobctl.schema_migrations;\n"
 	"DO $jobctl$\n"
 	"BEGIN\n"
 	"\tDROP SCHEMA jobctl;\n"
@@ -48,10 +69,15 @@ const char mig_book_drop_sql[] =
 static void
 put_literal(struct str *s, const char *z)
 {
-	str_putc(s, '\'');
+	if (!z) {
+		str_puts(s, "NULL");
+		return;
+	}
+	/* E'': a backslash is one whatever standard_conforming_strings says. */
+	str_puts(s, strchr(z, '\\') ? "E'" : "'");
 	for (; *z; z++) {
-		if (*z == '\'')
-			str_putc(s, '\'');
+		if (*z == '\'' || *z == '\\')
+			str_putc(s, *z);
 		str_putc(s, *z);
 	}
 	str_putc(s, '\'');
@@ -96,6 +122,41 @@ mig_book_put_done(struct str *s, const char *set, int64_t version, const char *n
 }
 
 void
+mig_book_put_marked(struct str *s, const char *set, int64_t version, const char *name,
+		    const char *sha256, const char *origin)
+{
+	str_putf(s, "INSERT INTO jobctl.schema_migrations\n"
+		    "\t(set, version, name, sha256, tool_version, role, applied_at, origin)\n"
+		    "VALUES ('%s', %" PRId64 ", '%s',\n\t'%s',\n"
+		    "\t'%s', current_user, pg_catalog.clock_timestamp(), '%s');\n",
+		 set, version, name, sha256, JOBCTL_VERSION, origin);
+}
+
+void
+mig_book_put_sha256(struct str *s, const char *set, int64_t version, const char *sha256)
+{
+	str_putf(s, "UPDATE jobctl.schema_migrations SET sha256 = '%s'", sha256);
+	put_where(s, set, version);
+}
+
+void
+mig_book_put_event(struct str *s, const char *set, int64_t version, const char *name,
+		   const char *event, const char *old_sha256, const char *new_sha256)
+{
+	str_putf(s, "INSERT INTO jobctl.schema_migration_events\n"
+		    "\t(at, set, version, name, event, old_sha256, new_sha256,\n"
+		    "\ttool_version, role, application)\n"
+		    "VALUES (pg_catalog.clock_timestamp(), '%s', %" PRId64 ", ", set, version);
+	put_literal(s, name);		/* of a row, if there is no file */
+	str_putf(s, ", '%s',\n\t", event);
+	put_literal(s, old_sha256);
+	str_puts(s, ", ");
+	put_literal(s, new_sha256);
+	str_putf(s, ",\n\t'%s', current_user, pg_catalog.current_setting('application_name'));\n",
+		 JOBCTL_VERSION);
+}
+
+void
 mig_book_put_gone(struct str *s, const char *set, int64_t version)
 {
 	str_puts(s, "DELETE FROM jobctl.schema_migrations");
@@ -115,12 +176,15 @@ mig_book_put_step_begun(struct str *s, const char *set, int64_t version, const c
 			size_t step, const char *sha256)
 {
 	str_putf(s, "INSERT INTO jobctl.schema_migration_steps\n"
-		    "\t(set, version, direction, step, sha256, started_at, invalid_before)\n"
+		    "\t(set, version, direction, step, sha256, started_at, invalid_before,"
+		    " valid_before)\n"
 		    "VALUES ('%s', %" PRId64 ", '%s', %zu,\n\t'%s',\n"
 		    "\tpg_catalog.clock_timestamp(),"
-		    " ARRAY(SELECT indexrelid FROM pg_catalog.pg_index WHERE NOT indisvalid))\n"
+		    " ARRAY(SELECT indexrelid FROM pg_catalog.pg_index WHERE NOT indisvalid),\n"
+		    "\tARRAY(SELECT indexrelid FROM pg_catalog.pg_index"
+		    " WHERE indisvalid AND indexrelid >= 16384))\n"
 		    "ON CONFLICT (set, version, direction, step) DO UPDATE\n"
-		    "\tSET sha256 = excluded.sha256, started_at = excluded.started_at;\n",
+		    "\tSET sha256 = excluded.sha256, started_at = excluded.started_at, error = NULL;\n",
 		 set, version, direction, step, sha256);
 }
 
@@ -133,6 +197,16 @@ mig_book_put_step_done(struct str *s, const char *set, int64_t version, const ch
 		    " WHERE set = '%s' AND version = %" PRId64
 		    " AND direction = '%s' AND step = %zu;\n",
 		 set, version, direction, step);
+}
+
+void
+mig_book_put_step_failed(struct str *s, const char *set, int64_t version, const char *direction,
+			 size_t step, const char *error)
+{
+	str_puts(s, "UPDATE jobctl.schema_migration_steps SET error = ");
+	put_literal(s, error);
+	str_putf(s, "\n WHERE set = '%s' AND version = %" PRId64
+		    " AND direction = '%s' AND step = %zu;\n", set, version, direction, step);
 }
 
 void
@@ -161,8 +235,10 @@ mig_book_put_index_check(struct str *s, const char *step)
 		    "\tWHERE NOT i.indisvalid AND pg_catalog.strpos(");
 	put_literal(s, step);
 	str_puts(s, ", c.relname) > 0\n"
-		    "\t  AND NOT EXISTS (SELECT FROM pg_catalog.pg_stat_progress_create_index p\n"
-		    "\t\t\t  WHERE p.index_relid = i.indexrelid);\n"
+		    "\t  AND (pg_catalog.pg_table_is_visible(c.oid) OR pg_catalog.strpos(");
+	put_literal(s, step);
+	str_puts(s, ", n.nspname) > 0)\n"
+		    "\t  AND " MIG_NOT_BEING_BUILT ";\n"
 		    "\tIF bad IS NOT NULL THEN\n"
 		    "\t\tRAISE EXCEPTION 'the step left an invalid index: %', bad\n"
 		    "\t\tUSING ERRCODE = 'JC065', HINT = 'run DROP INDEX CONCURRENTLY ' || bad ||\n"

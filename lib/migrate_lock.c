@@ -3,43 +3,35 @@
  */
 #include "migrate_run.h"
 
-#include <errno.h>
-#include <inttypes.h>
 #include <poll.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "migrate_book.h"
+#include "str.h"
 
 enum { WATCH_MS = 2000 };	/* the migration waits meanwhile */
-
-/* A session as one line of text; another user's statement may be hidden from us. */
-#define SESSION_TEXT \
-	"pg_catalog.format(" \
-	" 'pid %s (user %s, application \"%s\", client %s, connected since %s), %s'," \
-	" a.pid, a.usename, a.application_name," \
-	" coalesce(pg_catalog.host(a.client_addr), 'local')," \
-	" pg_catalog.to_char(a.backend_start AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"')," \
-	" pg_catalog.concat_ws(': ', a.state, nullif(pg_catalog.left(pg_catalog.regexp_replace(" \
-	"  a.query, '\\s+', ' ', 'g'), 80), '')))"
 
 static const char look_sql[] =
 	"SELECT pg_catalog.pg_backend_pid(), pg_catalog.pg_is_in_recovery()";
 
 static const char try_sql[] = "SELECT pg_catalog.pg_try_advisory_lock($1)";
 
-static const char holder_sql[] =
-	"SELECT " SESSION_TEXT
-	" FROM pg_catalog.pg_locks l JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid"
-	" WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1"
-	" AND l.classid = ($1 >> 32)::oid AND l.objid = ($1 & 4294967295)::oid"
-	" AND l.database = (SELECT oid FROM pg_catalog.pg_database"
-	"                   WHERE datname = pg_catalog.current_database())";
+#define FROM_HOLDER \
+	" FROM pg_catalog.pg_locks l JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid" \
+	" WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1" \
+	" AND l.classid = ($1 >> 32)::oid AND l.objid = ($1 & 4294967295)::oid" \
+	" AND l.database = (SELECT oid FROM pg_catalog.pg_database" \
+	"                   WHERE datname = pg_catalog.current_database())"
+static const char holder_sql[] = "SELECT " PG_SESSION FROM_HOLDER;
 
-static const char blocker_sql[] =
-	"SELECT " SESSION_TEXT
-	" FROM pg_catalog.unnest(pg_catalog.pg_blocking_pids($1)) b(pid)"
-	" JOIN pg_catalog.pg_stat_activity a USING (pid) ORDER BY a.xact_start LIMIT 1";
+#define RFC3339(t) \
+	"pg_catalog.to_char(" t " AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')"
+static const char holders_sql[] =
+	"SELECT a.pid, a.usename, a.application_name,"
+	" coalesce(pg_catalog.host(a.client_addr), 'local'),"
+	" " RFC3339("a.backend_start") ", " RFC3339("a.xact_start") ", a.state,"
+	" a.query, " RFC3339("a.query_start") ","
+	" pg_catalog.format('SELECT pg_terminate_backend(%s)', a.pid)" FROM_HOLDER;
 
 int
 mig_check_session(struct mig_run *m, struct err *e)
@@ -86,22 +78,29 @@ mig_backoff(struct mig_run *m, int attempt, int64_t deadline)
 }
 
 static void
-say_waiting(struct mig_run *m, char *holder, size_t size)
+say_waiting(struct mig_run *m, struct str *holder)
 {
 	PG_RES res = NULL;
 	struct err e;
 
 	if (pg_call(m->db, &res, holder_sql, PG_ARGS(pg_i64(MIG_LOCK_KEY)), &e) > 0) {
-		strncpy(holder, pg_get(res, 0, 0), size - 1);
-		m->event(m->ctx, &(struct mig_event){ .kind = MIG_EV_WAITING, .text = holder });
+		str_reset(holder);
+		pg_put_session(holder, res, 0, 0);
+		m->event(m->ctx, &(struct mig_event){ .kind = MIG_EV_WAITING, .text = holder->buf });
 	}
+}
+
+int
+mig_lock_holders(struct pg *db, PGresult **res, struct err *e)
+{
+	return pg_call(db, res, holders_sql, PG_ARGS(pg_i64(MIG_LOCK_KEY)), e) < 0 ? -1 : 0;
 }
 
 int
 mig_lock(struct mig_run *m, struct err *e)
 {
 	int64_t deadline = deadline_in(m->wait_lock);
-	char holder[400] = "a session that cannot be seen";
+	AUTOSTR holder = STR(MIG_WHO_MAX);
 
 	srandom((unsigned)now_ms() ^ (unsigned)PQbackendPID(m->db->conn));
 	if (mig_check_session(m, e))
@@ -113,9 +112,10 @@ mig_lock(struct mig_run *m, struct err *e)
 			return -1;
 		if (pg_get_bool(res, 0, 0))
 			return 0;
-		say_waiting(m, holder, sizeof holder);
+		say_waiting(m, &holder);
 		if (now_ms() >= deadline) {
-			(void)err_set(e, ERR_TEMPFAIL, "another migration is running: %s", holder);
+			(void)err_set(e, ERR_TEMPFAIL, "another migration is running: %s",
+				      holder.len ? holder.buf : "its session cannot be seen");
 			err_hint(e, "wait for it, or give --wait-lock a longer time");
 			return -1;
 		}
@@ -125,11 +125,20 @@ mig_lock(struct mig_run *m, struct err *e)
 	}
 }
 
+int
+mig_unlock(struct mig_run *m, struct err *e)
+{
+	static const char sql[] = "SELECT pg_catalog.pg_advisory_unlock($1)";
+
+	return pg_call(m->db, NULL, sql, PG_ARGS(pg_i64(MIG_LOCK_KEY)), e) < 0 ? -1 : 0;
+}
+
 void
 mig_watch(struct mig_run *m)
 {
-	PG_RES res = NULL;
+	struct pg_blocker b;
 	struct err e;
+	int n;
 
 	m->watch_at = deadline_in(m->watch_every);
 	m->watch.call_ms = WATCH_MS;
@@ -137,11 +146,11 @@ mig_watch(struct mig_run *m)
 		m->watch_at = NEVER;
 		return;
 	}
-	if (pg_call(&m->watch, &res, blocker_sql, PG_ARGS(pg_i32(PQbackendPID(m->db->conn))),
-		    &e) < 0)
+	n = pg_blocker(&m->watch, m->db->conn, &b, &e);
+	if (n < 0)
 		pg_close(&m->watch);
-	else if (PQntuples(res)) {
-		strncpy(m->blocker, pg_get(res, 0, 0), sizeof m->blocker - 1);
-		m->event(m->ctx, &(struct mig_event){ .kind = MIG_EV_WAITING, .text = m->blocker });
-	}
+	if (n <= 0)
+		return;
+	snprintf(m->blocker, sizeof m->blocker, "%s", b.who);
+	m->event(m->ctx, &(struct mig_event){ .kind = MIG_EV_WAITING, .text = m->blocker });
 }

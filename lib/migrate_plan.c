@@ -15,6 +15,7 @@ struct gen {
 	const struct mig_goal *goal;
 	bool exists;			/* the bookkeeping, by now */
 	bool open;			/* the last batch takes more */
+	bool again;			/* what was reverted is being applied */
 
 	const struct mig_set *set;	/* the one at hand: */
 	const struct mig_item *v;	/* its items, without the api */
@@ -42,16 +43,22 @@ own(struct gen *g)
 	return &add_chunk(g, MIG_OWN)->sql;
 }
 
+static struct mig_chunk *
+last_chunk(struct gen *g)
+{
+	struct mig_batch *b = &g->plan->v[g->plan->n - 1];
+
+	return &b->v[b->n - 1];
+}
+
 /* What the last chunk begins or ends. */
 static void
 mark(struct gen *g, const struct mig_item *begins, const struct mig_item *ends)
 {
-	struct mig_batch *b = &g->plan->v[g->plan->n - 1];
-
 	if (begins)
-		b->v[b->n - 1].begins = begins;
+		last_chunk(g)->begins = begins;
 	if (ends)
-		b->v[b->n - 1].ends = ends;
+		last_chunk(g)->ends = ends;
 }
 
 static void
@@ -68,11 +75,7 @@ open_batch(struct gen *g, bool transaction)
 	};
 	g->open = true;
 	if (!g->exists) {
-		struct str *s = own(g);
-
-		if (!g->st->schema_exists)
-			str_puts(s, "CREATE SCHEMA IF NOT EXISTS jobctl;\n");
-		str_puts(s, mig_book_create_sql);
+		mig_put_books(own(g), g->st);
 		g->exists = true;
 	}
 	mig_book_put_guard(&add_chunk(g, MIG_GUARD)->sql, g->set->name, g->have, g->nhave);
@@ -128,6 +131,7 @@ put_settings(struct gen *g, struct str *s, bool transaction)
 static void
 put_reset(struct gen *g, struct str *s)
 {
+	last_chunk(g)->resets = true;
 	str_puts(s, "RESET SESSION AUTHORIZATION;\nRESET ROLE;\nRESET ALL;\n");
 	if (g->plan->v[g->plan->n - 1].transaction)
 		put_settings(g, s, true);
@@ -218,17 +222,98 @@ add_api(struct gen *g)
 	g->open = false;
 }
 
-/* Indexes that the step left invalid when it was interrupted. */
-static void
-add_carcasses(struct gen *g, const struct mig_item *it, const char *step)
+/* Whether an index of the state is one that the step, a statement on indexes, builds. */
+static bool
+builds_it(const struct mig_index *build, const char *step, const PGresult *r, int row)
 {
-	const PGresult *r = g->st->invalid;
+	const char *index = pg_get(r, row, MIG_INDEX_NAME);
 
-	for (int i = 0; r && i < PQntuples(r); i++)
-		if (!strcmp(pg_get(r, i, 0), g->set->name) && pg_get_i64(r, i, 1) == it->version &&
-		    strstr(step, pg_get(r, i, 2)))
+	if (build->rebuilds)		/* they serve nobody, whatever they were to be of */
+		return mig_transient(index);
+	if (!build->table)		/* with comments inside, say: whatever the step names */
+		return strstr(step, index);
+	if (build->name && strcmp(index, build->name) != 0)
+		return false;
+	return !strcmp(pg_get(r, row, MIG_INDEX_TABLE), build->table) &&
+	       (build->schema ? !strcmp(pg_get(r, row, MIG_INDEX_SCHEMA), build->schema)
+			      : pg_get_bool(r, row, MIG_INDEX_VISIBLE));
+}
+
+/*
+ * What stands in the way of a step that builds an index goes: an invalid one that it left
+ * when it was interrupted, or that anybody's build left under that name.  True if the step
+ * has happened: its index is there for all that.
+ */
+static bool
+has_happened(struct gen *g, const struct mig_item *it, bool open, const char *step,
+	     const struct mig_index *build)
+{
+	const PGresult *r = g->st->indexes;
+	bool happened = false;
+
+	for (int i = 0; i < PQntuples(r); i++) {
+		bool ours = open && pg_get_i64(r, i, MIG_INDEX_VERSION) == it->version &&
+			    !strcmp(pg_get(r, i, MIG_INDEX_SET), g->set->name);
+
+		if ((!ours && (!build->name || pg_get_bool(r, i, MIG_INDEX_VALID))) ||
+		    !builds_it(build, step, r, i))
+			continue;
+		if (pg_get_bool(r, i, MIG_INDEX_VALID)) {
+			happened = happened || build->table;
+		} else {
 			str_putf(own(g), "DROP INDEX CONCURRENTLY IF EXISTS %s;\n",
-				 pg_get(r, i, 3));
+				 pg_get(r, i, MIG_INDEX_QUOTED));
+			last_chunk(g)->invalid = pg_get(r, i, MIG_INDEX_QUOTED);
+		}
+	}
+	return happened;
+}
+
+static void
+mark_step(struct mig_chunk *c, const struct mig_item *it, const struct mig_file *f, size_t step)
+{
+	c->item = it;
+	c->file = f;
+	c->step = step;
+	c->nsteps = f->nsteps;
+}
+
+static void
+add_step(struct gen *g, const struct mig_item *it, const struct mig_file *f,
+	 const char *direction, size_t i, bool again)
+{
+	const struct mig_span *span = &f->steps[i];
+	AUTOFREE char *text = xstrndup(f->text + span->start, span->len);
+	struct mig_index index = { .name = NULL };
+	bool open = again && it->step_open, done;
+	struct mig_chunk *c;
+	struct str *s;
+	char sha[65];
+
+	(void)mig_index(text, span->len, &index);
+	done = has_happened(g, it, open, text, &index);
+	mig_sha256(text, span->len, sha);
+	s = own(g);
+	mig_book_put_step_begun(s, g->set->name, it->version, direction, i + 1, sha);
+	put_settings(g, s, false);
+	mark(g, i == 0 || again ? it : NULL, NULL);
+	if (open && index.if_exists) {		/* it may be gone already */
+		c = add_chunk(g, MIG_OWN);
+		str_putf(&c->sql, "%.*s IF EXISTS%s%s", (int)index.if_exists, text,
+			 text + index.if_exists, mig_lacks_semicolon(text) ? ";\n" : "");
+		mark_step(c, it, f, i + 1);
+	} else if (!done) {
+		c = add_chunk(g, MIG_SCRIPT);
+		c->span = *span;
+		mark_step(c, it, f, i + 1);
+	}
+	c = add_chunk(g, MIG_CHECK);
+	mig_book_put_index_check(&c->sql, text);
+	mark_step(c, it, f, i + 1);
+	s = own(g);
+	put_reset(g, s);
+	mig_book_put_step_done(s, g->set->name, it->version, direction, i + 1);
+	mig_index_free(&index);
 }
 
 static void
@@ -238,32 +323,8 @@ add_steps(struct gen *g, const struct mig_item *it, const struct mig_file *f,
 	bool again = it->status == MIG_INTERRUPTED && it->reverting == (direction[0] == 'd');
 
 	open_batch(g, false);
-	for (size_t i = again ? it->steps_done : 0; i < f->nsteps; i++) {
-		const struct mig_span *span = &f->steps[i];
-		AUTOFREE char *text = xstrndup(f->text + span->start, span->len);
-		struct mig_chunk *c;
-		struct str *s;
-		char sha[65];
-
-		if (again && i == it->steps_done && it->step_open)
-			add_carcasses(g, it, text);
-		mig_sha256(text, span->len, sha);
-		s = own(g);
-		mig_book_put_step_begun(s, g->set->name, it->version, direction, i + 1, sha);
-		put_settings(g, s, false);
-		mark(g, i == 0 || (again && i == it->steps_done) ? it : NULL, NULL);
-		c = add_chunk(g, MIG_SCRIPT);
-		c->file = f;
-		c->span = *span;
-		c->step = i + 1;
-		c->nsteps = f->nsteps;
-		c = add_chunk(g, MIG_CHECK);
-		c->file = f;
-		mig_book_put_index_check(&c->sql, text);
-		s = own(g);
-		put_reset(g, s);
-		mig_book_put_step_done(s, g->set->name, it->version, direction, i + 1);
-	}
+	for (size_t i = again ? it->steps_done : 0; i < f->nsteps; i++)
+		add_step(g, it, f, direction, i, again && i == it->steps_done);
 	g->open = false;
 }
 
@@ -307,14 +368,14 @@ up_in_transaction(struct gen *g, const struct mig_item *it)
 static bool
 due(const struct gen *g, const struct mig_item *it)
 {
-	return mig_is_due(it) && (!g->goal->to_given || it->version <= g->goal->to);
+	return mig_is_due(it) && (g->again || !g->goal->to_given || it->version <= g->goal->to);
 }
 
 static void
 up_set(struct gen *g)
 {
-	bool to_head = !g->goal->to_given || g->goal->to >= mig_set_head(g->set);
-	bool was_there = g->api_there, changes = false;
+	bool to_head = g->again || !g->goal->to_given || g->goal->to >= mig_set_head(g->set);
+	bool was_there = g->api_there || g->again, changes = false;
 	bool apply, drop;
 	size_t left = 0;
 
@@ -333,7 +394,7 @@ up_set(struct gen *g)
 		left--;
 		if (it->files->up.no_transaction) {
 			up_without_transaction(g, it);
-			g->open = !left && apply;
+			g->open = g->again || (!left && apply);
 		} else {
 			up_in_transaction(g, it);
 			g->open = was_there || (!left && apply);
@@ -377,12 +438,15 @@ down_item(struct gen *g, const struct mig_item *it)
 		s = own(g);
 		put_reset(g, s);
 	}
-	if (mig_is_applied(it))
+	if (mig_is_applied(it)) {
+		mig_book_put_event(s, g->set->name, it->version, it->name, "revert",
+				   it->sha256, NULL);
 		row_gone(g, s, it->version);
+	}
 	if (has_steps(it) || f->no_transaction)
 		mig_book_put_steps_gone(s, g->set->name, it->version);
 	mark(g, NULL, it);
-	g->open = false;
+	g->open = g->goal->again;
 	g->plan->migrations++;
 }
 
@@ -396,10 +460,6 @@ is_there(const struct mig_item *it)
 static int
 down_set(struct gen *g, struct err *e)
 {
-	size_t left = 0;
-
-	for (size_t i = 0; i < g->n; i++)
-		left += is_there(&g->v[i]);
 	for (size_t i = g->n; i-- > 0;) {
 		const struct mig_item *it = &g->v[i];
 
@@ -412,9 +472,13 @@ down_set(struct gen *g, struct err *e)
 			err_hint(e, "use the program, or the files, that applied it");
 			return -1;
 		}
+		if (it->files->down.empty) {
+			(void)err_set(e, ERR_DATA, "%s %04" PRId64 "_%s cannot be reverted: there is "
+				      "no statement in %s", g->set->name, it->version, it->name,
+				      it->files->down.path);
+			return -1;
+		}
 		down_item(g, it);
-		if (!--left)
-			g->plan->empties = true;
 		if (!g->goal->to_given)
 			break;
 	}
@@ -430,12 +494,13 @@ enter(struct gen *g, const struct mig_set *set)
 
 	while (i < st->n && st->v[i].set != set)
 		i++;
-	g->set = set;
 	g->v = st->v + i;
 	g->n = 0;
 	g->api = NULL;
 	g->nhave = 0;
-	g->drops_batch = SIZE_MAX;
+	if (!g->again || g->set != set)
+		g->drops_batch = SIZE_MAX;
+	g->set = set;
 	for (; i < st->n && st->v[i].set == set; i++) {
 		if (mig_is_applied(&st->v[i]))
 			have(g, st->v[i].version, true);
@@ -480,12 +545,90 @@ plan_down(struct gen *g, const struct mig_set *sets, size_t nsets, struct err *e
 		if (down_set(g, e))
 			return -1;
 	}
-	if (g->plan->migrations && g->plan->migrations == there && !g->st->others) {
+	if (g->plan->migrations == there && there && !g->st->others && !g->goal->again) {
 		struct mig_batch *b = &g->plan->v[g->plan->n - 1];
 
 		str_puts(&b->v[b->n - 1].sql, mig_book_drop_sql);
 	}
 	return 0;
+}
+
+/* Whether the plan, so far, reverts the item. */
+static bool
+is_reverted(const struct mig_plan *p, const struct mig_item *it)
+{
+	for (size_t b = 0; b < p->n; b++)
+		for (size_t i = 0; i < p->v[b].n; i++)
+			if (p->v[b].v[i].ends == it)
+				return true;
+	return false;
+}
+
+/* The items of a set as they are once the plan has reverted what it does. */
+static int
+copy_items(struct mig_plan *p, const struct mig_state *st, const struct mig_set *set,
+	   struct err *e)
+{
+	const struct mig_item *pending = NULL;
+	bool reverts = false;
+
+	for (size_t i = 0; i < st->n; i++) {
+		const struct mig_item *it = &st->v[i];
+		bool gone = it->set == set && is_reverted(p, it);
+
+		reverts = reverts || gone;
+		if (it->set != set)
+			continue;
+		if (it->version && !gone && !mig_is_applied(it))
+			pending = it;
+		if (!gone && !mig_is_applied(it))
+			continue;
+		if (!it->version && !reverts)
+			continue;
+		if (!it->version && pending) {
+			(void)err_set(e, ERR_DATA, "%s %04" PRId64 "_%s is not applied: the "
+				      "functions and views come after it", set->name,
+				      pending->version, pending->name);
+			err_hint(e, "run up first, or down and then up");
+			return -1;
+		}
+		p->again[p->nagain] = *it;
+		if (gone || !it->version)
+			p->again[p->nagain] = (struct mig_item){
+				.set = it->set, .version = it->version, .name = it->name,
+				.files = it->files, .events = it->events, .status = MIG_PENDING,
+			};
+		p->nagain++;
+	}
+	return 0;
+}
+
+static int
+plan_again(struct gen *g, const struct mig_set *sets, size_t nsets, struct err *e)
+{
+	const struct mig_state *st = g->st;
+	struct mig_state after = *st;
+
+	g->plan->again = xcalloc(g->st->n + 1, sizeof *g->plan->again);
+	for (size_t i = 0; i < nsets; i++)
+		if (copy_items(g->plan, g->st, &sets[i], e))
+			return -1;
+	after.v = g->plan->again;
+	after.n = g->plan->nagain;
+	g->st = &after;
+	g->again = true;
+	for (size_t i = 0; i < nsets; i++) {
+		enter(g, &sets[i]);
+		up_set(g);
+	}
+	g->st = st;
+	return 0;
+}
+
+bool
+mig_plan_reverts(const struct mig_plan *plan, const struct mig_item *it)
+{
+	return plan->down && !(it >= plan->again && it < plan->again + plan->nagain);
 }
 
 int
@@ -504,6 +647,8 @@ mig_plan_make(struct mig_plan *ret, const struct mig_state *st, const struct mig
 	put_settings(&g, &plan.begin, true);
 	if (goal->down)
 		rc = plan_down(&g, sets, nsets, e);
+	if (!rc && goal->again && plan.n)
+		rc = plan_again(&g, sets, nsets, e);
 	for (size_t i = 0; !goal->down && i < nsets; i++) {
 		enter(&g, &sets[i]);
 		up_set(&g);
@@ -525,55 +670,7 @@ mig_plan_free(struct mig_plan *plan)
 		free(plan->v[b].v);
 	}
 	free(plan->v);
+	free(plan->again);
 	str_free(&plan->begin);
 	*plan = (struct mig_plan){ .begin = STR(STR_ANY) };
-}
-
-char *
-mig_chunk_sql(const struct mig_chunk *c)
-{
-	return c->kind == MIG_SCRIPT ? xstrndup(c->file->text + c->span.start, c->span.len)
-				     : xstrdup(c->sql.buf);
-}
-
-static bool
-lacks_semicolon(const char *sql)
-{
-	struct err e;
-	struct mig_stmts st;
-	bool lacks;
-
-	if (mig_scan(sql, strlen(sql), &st, &e))
-		return true;
-	lacks = st.n && sql[st.v[st.n - 1].end - 1] != ';';
-	free(st.v);
-	return lacks;
-}
-
-void
-mig_plan_print(const struct mig_plan *plan, struct str *s)
-{
-	for (size_t b = 0; b < plan->n; b++) {
-		const struct mig_batch *batch = &plan->v[b];
-
-		if (batch->transaction)
-			str_add(s, plan->begin.buf, plan->begin.len);
-		for (size_t i = 0; i < batch->n; i++) {
-			const struct mig_chunk *c = &batch->v[i];
-			AUTOFREE char *sql = NULL;
-
-			if (c->kind == MIG_CHECK)
-				continue;
-			sql = mig_chunk_sql(c);
-			if (c->step)
-				str_putf(s, "\n-- %s, step %zu of %zu\n", c->file->path, c->step,
-					 c->nsteps);
-			else if (c->kind == MIG_SCRIPT)
-				str_putf(s, "\n-- %s\n", c->file->path);
-			str_puts(s, sql);
-			if (c->kind == MIG_SCRIPT)
-				str_puts(s, lacks_semicolon(sql) ? ";\n\n" : "\n");
-		}
-		str_puts(s, batch->transaction ? "COMMIT;\n\n" : "\n");
-	}
 }

@@ -33,9 +33,12 @@ struct mig_chunk {
 	struct mig_span span;		/* MIG_SCRIPT: the part of the file */
 	const struct mig_item *begins;	/* what this is the beginning of, */
 	const struct mig_item *ends;	/* and the end */
-	size_t step, nsteps;		/* MIG_SCRIPT: the step, from 1; 0 if the file has none */
+	size_t step, nsteps;		/* of a file with steps: from 1; else 0 */
+	const struct mig_item *item;	/* that the step is of */
 	const struct mig_item *api;	/* MIG_DROPS: the api that goes */
 	bool replaced;			/* MIG_DROPS: and that the set's own follows */
+	bool resets;			/* it makes the session's settings what they were at first */
+	const char *invalid;		/* the index that it drops, because it is invalid */
 };
 
 struct mig_batch {
@@ -47,6 +50,7 @@ struct mig_batch {
 
 struct mig_goal {
 	bool down;
+	bool again;		/* and up again, what was reverted and no more */
 	bool to_given;		/* else up: all; down: one step */
 	int64_t to;
 	int64_t lock_timeout;	/* milliseconds; 0: none */
@@ -58,7 +62,8 @@ struct mig_plan {
 	struct mig_batch *v;
 	size_t n;
 	size_t migrations;	/* how many migrations it applies or reverts, apis not counted */
-	bool empties;		/* down: a set is left with nothing */
+	struct mig_item *again;	/* of what is applied again: as it is once it was reverted */
+	size_t nagain;
 };
 
 /*
@@ -66,13 +71,21 @@ struct mig_plan {
  * dependency and is walked from its end; without a version to go down to, the
  * set whose migration was applied last gives one.  The plan is yours and borrows
  * the state.  ERR_NOINPUT if a set has no version `to`.
+ *
+ * Down and up again is one transaction, as far as there is no file that cannot be in one.
  */
 int mig_plan_make(struct mig_plan *plan, const struct mig_state *st, const struct mig_set *sets,
 		  size_t nsets, const struct mig_goal *goal, struct err *e) MUSTCHECK;
 void mig_plan_free(struct mig_plan *plan);
 
+/* Whether the plan reverts this item of it. */
+bool mig_plan_reverts(const struct mig_plan *plan, const struct mig_item *it);
+
 /* The plan as a script for psql. */
 void mig_plan_print(const struct mig_plan *plan, struct str *s);
+
+/* Whether the last statement of a text does not end in one. */
+bool mig_lacks_semicolon(const char *sql);
 
 /* One chunk's SQL, NUL-terminated; yours. */
 char *mig_chunk_sql(const struct mig_chunk *c) MUSTCHECK;

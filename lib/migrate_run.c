@@ -12,6 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "migrate_book.h"
+
 static void
 say(struct mig_run *m, enum mig_event_kind kind, const char *text)
 {
@@ -126,9 +128,8 @@ chunk_error(struct mig_run *m, const struct mig_chunk *c, const PGresult *res, s
 	return -1;
 }
 
-/* Send SQL, read all its results; c, if not NULL, is where it comes from. */
-static int
-exec(struct mig_run *m, const char *sql, const struct mig_chunk *c, struct err *e)
+int
+mig_exec(struct mig_run *m, const char *sql, const struct mig_chunk *c, struct err *e)
 {
 	size_t done = 0;
 	bool failed = false;
@@ -195,14 +196,14 @@ drop_what_goes(struct mig_run *m, const struct mig_chunk *c, const struct err *w
 
 		str_puts(&sql, "SAVEPOINT jobctl_drop;\n");
 		mig_put_drop(&sql, what, false);
-		if (exec(m, sql.buf, NULL, e)) {
+		if (mig_exec(m, sql.buf, NULL, e)) {
 			if (strcmp(e->sqlstate, "2BP01") != 0)
 				return -1;
 			if (!is_made_by(c->api->set, what)) {
 				*e = *why;
 				return -1;
 			}
-			if (exec(m, "ROLLBACK TO SAVEPOINT jobctl_drop", NULL, e))
+			if (mig_exec(m, "ROLLBACK TO SAVEPOINT jobctl_drop", NULL, e))
 				return -1;
 			m->kept = true;
 		}
@@ -210,22 +211,22 @@ drop_what_goes(struct mig_run *m, const struct mig_chunk *c, const struct err *w
 	return 0;
 }
 
-static int
-run_drops(struct mig_run *m, const struct mig_chunk *c, struct err *e)
+int
+mig_run_drops(struct mig_run *m, const struct mig_chunk *c, struct err *e)
 {
 	struct err why;
 
-	if (exec(m, "SAVEPOINT jobctl_drops", NULL, e))
+	if (mig_exec(m, "SAVEPOINT jobctl_drops", NULL, e))
 		return -1;
-	if (exec(m, c->sql.buf, c, e) == 0)
-		return exec(m, "RELEASE SAVEPOINT jobctl_drops", NULL, e);
+	if (mig_exec(m, c->sql.buf, c, e) == 0)
+		return mig_exec(m, "RELEASE SAVEPOINT jobctl_drops", NULL, e);
 	if (strcmp(e->sqlstate, "2BP01") != 0)
 		return -1;
 	err_hint(e, "drop what depends on it, and make it again afterwards");
 	if (!c->replaced || m->stopped)
 		return -1;
 	why = *e;
-	if (exec(m, "ROLLBACK TO SAVEPOINT jobctl_drops", NULL, e))
+	if (mig_exec(m, "ROLLBACK TO SAVEPOINT jobctl_drops", NULL, e))
 		return -1;
 	return drop_what_goes(m, c, &why, e);
 }
@@ -270,6 +271,9 @@ under_way(struct mig_run *m, const struct mig_item *it)
 	return &m->begun[m->nbegun++];
 }
 
+/* A client that is gone must not leave its statement, and with it the lock, running. */
+static const char watch_client_sql[] = "SET client_connection_check_interval = '2s'";
+
 static int
 run_chunk(struct mig_run *m, const struct mig_chunk *c, struct err *e)
 {
@@ -278,14 +282,39 @@ run_chunk(struct mig_run *m, const struct mig_chunk *c, struct err *e)
 	m->blocker[0] = '\0';
 	if (c->begins)
 		under_way(m, c->begins);
-	if (c->begins || c->step)
+	if (c->begins || (c->step && c->kind == MIG_SCRIPT))
 		m->event(m->ctx, &(struct mig_event){
 			.kind = MIG_EV_BEGIN, .step = c->step, .nsteps = c->nsteps,
 			.item = m->nbegun ? m->begun[m->nbegun - 1].item : NULL });
 	if (c->kind == MIG_DROPS)
-		return run_drops(m, c, e);
+		return mig_run_drops(m, c, e);
+	if (c->invalid)
+		say(m, MIG_EV_INVALID, c->invalid);
 	sql = mig_chunk_sql(c);
-	return exec(m, sql, c, e);
+	if (c->resets && m->watches) {
+		char *more = xasprintf("%s%s;\n", sql, watch_client_sql);
+
+		free(sql);
+		sql = more;
+	}
+	return mig_exec(m, sql, c, e);
+}
+
+/* What a step failed with stays on record, for those who come to mend it. */
+static void
+note_failed_step(struct mig_run *m, const struct mig_chunk *c, const struct err *why)
+{
+	const struct mig_item *it = c->item;
+	AUTOSTR sql = STR(STR_ANY);
+	struct err e;
+
+	if (!it || !m->db->conn || PQtransactionStatus(m->db->conn) != PQTRANS_IDLE)
+		return;
+	str_puts(&sql, "RESET SESSION AUTHORIZATION;\nRESET ROLE;\nRESET ALL;\n");
+	mig_book_put_step_failed(&sql, it->set->name, it->version,
+				 c->file == &it->files->down ? "down" : "up", c->step,
+				 m->stopped ? "interrupted" : why->msg);
+	(void)mig_exec(m, sql.buf, NULL, &e);
 }
 
 static int
@@ -302,8 +331,10 @@ run_chunks(struct mig_run *m, const struct mig_batch *b, struct err *e)
 			continue;
 		if (m->stopped)
 			return err_set(e, ERR_TEMPFAIL, "interrupted");
-		if (run_chunk(m, c, e))
+		if (run_chunk(m, c, e)) {
+			note_failed_step(m, c, e);
 			return -1;
+		}
 		if (c->kind == MIG_SCRIPT && b->transaction && check_transaction(m, c, xid, e))
 			return -1;
 		if (c->ends) {
@@ -333,15 +364,6 @@ tell_done(struct mig_run *m)
 	m->nbegun = left;
 }
 
-/* A client that is gone must not leave its statement, and with it the lock, running. */
-static void
-watch_client(struct mig_run *m)
-{
-	struct err e;
-
-	(void)exec(m, "SET client_connection_check_interval = '2s'", NULL, &e);	/* if it can */
-}
-
 static int
 run_batch(struct mig_run *m, const struct mig_plan *plan, const struct mig_batch *b, struct err *e)
 {
@@ -350,17 +372,17 @@ run_batch(struct mig_run *m, const struct mig_plan *plan, const struct mig_batch
 
 	m->kept = false;
 	m->watch_every = b->transaction && m->lock_timeout ? m->lock_timeout / 2 + 1 : 2000;
-	watch_client(m);
-	if (b->transaction && exec(m, plan->begin.buf, NULL, e))
+	m->watches = mig_exec(m, watch_client_sql, NULL, &ignored) == 0;	/* if it can */
+	if (b->transaction && mig_exec(m, plan->begin.buf, NULL, e))
 		return -1;
 	if (run_chunks(m, b, e)) {
 		if (m->db->conn && PQtransactionStatus(m->db->conn) != PQTRANS_IDLE)
-			(void)exec(m, "ROLLBACK", NULL, &ignored);
+			(void)mig_exec(m, "ROLLBACK", NULL, &ignored);
 		if (b->transaction)
 			m->nbegun = begun;
 		return -1;
 	}
-	if (b->transaction && exec(m, "COMMIT", NULL, e)) {
+	if (b->transaction && mig_exec(m, "COMMIT", NULL, e)) {
 		AUTOSTR label = STR(200);
 
 		if (m->nbegun)
@@ -417,10 +439,9 @@ pass_notice(void *ctx, const PGresult *res)
 	say(m, MIG_EV_NOTICE, PQresultErrorMessage(res));
 }
 
-int
-mig_run(struct mig_run *m, const struct mig_plan *plan, struct err *e)
+static int
+run_plan(struct mig_run *m, const struct mig_plan *plan, struct err *e)
 {
-	PQsetNoticeReceiver(m->db->conn, pass_notice, m);
 	for (size_t i = 0; i < plan->n; i++) {
 		const struct mig_batch *b = &plan->v[i];
 		int64_t deadline = deadline_in(m->wait_lock);
@@ -443,6 +464,17 @@ mig_run(struct mig_run *m, const struct mig_plan *plan, struct err *e)
 		}
 	}
 	return 0;
+}
+
+int
+mig_run(struct mig_run *m, const struct mig_plan *plan, struct err *e)
+{
+	int rc;
+
+	PQsetNoticeReceiver(m->db->conn, pass_notice, m);
+	rc = run_plan(m, plan, e);
+	pg_ignore_notices(m->db);	/* the connection may outlive us */
+	return rc;
 }
 
 void

@@ -11,10 +11,13 @@
 
 #include "migrate_plan.h"
 
+enum { MIG_WHO_MAX = 640 };		/* a session in words, at most */
+
 enum mig_event_kind {
 	MIG_EV_WAITING,		/* text: for whom; again and again while it lasts */
 	MIG_EV_BEGIN,		/* item; step and nsteps if it has steps */
 	MIG_EV_DONE,		/* item, ms: it is committed */
+	MIG_EV_INVALID,		/* text: an index that is dropped because it is invalid */
 	MIG_EV_RETRY,		/* text: why a transaction is tried again */
 	MIG_EV_NOTICE,		/* text: from the server */
 	MIG_EV_STOPPING,	/* the stop was seen; the server has been asked to give up */
@@ -40,10 +43,11 @@ struct mig_run {
 	bool stopped;			/* it was */
 
 	/* Its own: */
+	bool watches;			/* the server looks whether we are still there */
 	bool kept;			/* part of the old api could not be dropped */
 	struct pg watch;
 	int64_t watch_at, watch_every;
-	char blocker[400];
+	char blocker[MIG_WHO_MAX + 1];
 	struct mig_begun {		/* what is under way: perhaps ended, not committed */
 		const struct mig_item *item;
 		int64_t at, ms;
@@ -59,8 +63,17 @@ struct mig_run {
  */
 int mig_check_session(struct mig_run *m, struct err *e) MUSTCHECK;
 
+/* Give the migrators' lock back. */
+int mig_unlock(struct mig_run *m, struct err *e) MUSTCHECK;
 /* Take the migrator's lock.  ERR_TEMPFAIL, naming the holder, when wait_lock is over. */
 int mig_lock(struct mig_run *m, struct err *e) MUSTCHECK;
+
+/*
+ * Who has it, a row each: pid, role, application, client, connected at, in a transaction
+ * since, state, query, begun at, and the statement that ends the session.
+ */
+enum { MIG_HOLDER_NCOLS = 10 };
+int mig_lock_holders(struct pg *db, PGresult **res, struct err *e) MUSTCHECK;
 
 /*
  * Run the plan, batch by batch.  What was committed before a failure stays;
@@ -71,8 +84,15 @@ int mig_run(struct mig_run *m, const struct mig_plan *plan, struct err *e) MUSTC
 void mig_run_free(struct mig_run *m);
 
 /*
- * For migrate_lock.c and migrate_run.c.
+ * For migrate_lock.c, migrate_loss.c and migrate_run.c.
  *
+ * Send SQL, read all its results; c, if not NULL, is where it comes from.
+ */
+int mig_exec(struct mig_run *m, const char *sql, const struct mig_chunk *c,
+	     struct err *e);
+/* A MIG_DROPS chunk, in a transaction. */
+int mig_run_drops(struct mig_run *m, const struct mig_chunk *c, struct err *e) MUSTCHECK;
+/*
  * Wait a little longer after each attempt; false if asked to stop.
  */
 bool mig_backoff(struct mig_run *m, int attempt, int64_t deadline);

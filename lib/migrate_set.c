@@ -28,7 +28,7 @@ void
 mig_problems_free(struct mig_problems *p)
 {
 	free(p->v);
-	*p = (struct mig_problems){ .n = 0 };
+	*p = (struct mig_problems){ .linted = p->linted };
 }
 
 static void
@@ -126,16 +126,40 @@ parse_name(const char *z, int64_t *version, char **name, enum part *part)
 	return false;
 }
 
+bool
+mig_name_ok(const char *name)
+{
+	size_t n = 0;
+
+	while (plain(name[n]))
+		n++;
+	return n && !name[n];
+}
+
+int64_t
+mig_file_version(const char *file, size_t *digits)
+{
+	AUTOFREE char *name = NULL;
+	int64_t version;
+	enum part part;
+
+	if (!parse_name(file, &version, &name, &part))
+		return 0;
+	*digits = strspn(file, "0123456789");
+	return version;
+}
+
 /* No statement of a file that runs in our transaction may end it. */
 static int
-check_statements(const struct mig_file *f, struct err *e)
+check_statements(struct mig_file *f, bool linted, struct err *e)
 {
 	struct mig_stmts st;
 	int rc = 0;
 
 	if (mig_scan(f->text, f->len, &st, e))
 		return -1;
-	for (size_t i = 0; i < st.n && !rc; i++) {
+	f->empty = !st.n;
+	for (size_t i = 0; i < st.n && !rc && !linted; i++) {
 		if (!mig_is_transaction_control(&st.v[i]))
 			continue;
 		rc = err_set(e, ERR_DATA, "line %d: %s: a migration runs in one transaction with "
@@ -148,17 +172,26 @@ check_statements(const struct mig_file *f, struct err *e)
 	return rc;
 }
 
+/* What is claimed of a migration is no part of it, and read by those who check it. */
 static int
-load(struct mig_file *f, const char *path, const char *raw, size_t n, struct err *e)
+load_claims(struct mig_file *f, const char *raw, size_t n, struct err *e)
 {
-	f->path = xstrdup(path);
+	if (mig_text(raw, n, &f->text, &f->len, e))
+		return err_ctx(e, "%s", f->path);
+	mig_sha256(f->text, f->len, f->sha256);
+	return 0;
+}
+
+static int
+load(struct mig_file *f, const char *raw, size_t n, const struct mig_problems *p, struct err *e)
+{
 	if (mig_text(raw, n, &f->text, &f->len, e) ||
 	    mig_directives(f->text, f->len, &f->no_transaction, e))
-		return err_ctx(e, "%s", path);
+		return err_ctx(e, "%s", f->path);
 	mig_sha256(f->text, f->len, f->sha256);
 	if (f->no_transaction ? mig_steps(f->text, f->len, &f->steps, &f->nsteps, e)
-			      : check_statements(f, e))
-		return err_ctx(e, "%s", path);
+			      : check_statements(f, p->linted, e))
+		return err_ctx(e, "%s", f->path);
 	return 0;
 }
 
@@ -173,26 +206,46 @@ find_or_add(struct mig_set *set, int64_t version, const char *name)
 	return &set->v[set->n++];
 }
 
-static void
-add_numbered(struct mig_set *set, const char *file, const char *path, const char *raw, size_t n,
-	     struct mig_problems *p)
+/* Where a file of this name belongs, if it can be one of a migration's, and the first. */
+static struct mig_file *
+place(struct mig_set *set, const char *file, const char *path, bool *claims,
+      struct mig_problems *p)
 {
 	AUTOFREE char *name = NULL;
-	struct err e = ERR_INIT;
 	struct mig_version *v;
+	struct mig_file *f;
 	int64_t version;
 	enum part part;
 
 	if (!parse_name(file, &version, &name, &part)) {
-		(void)err_set(&e, ERR_DATA, "%s: not the name of a migration", path);
-		err_hint(&e, "names are NNNN_name.up.sql, NNNN_name.down.sql and "
-			     "NNNN_name.verify.sql, from 0001");
-		*mig_problem(p) = e;
-		return;
+		struct err *e = mig_problem(p);
+
+		(void)err_set(e, ERR_DATA, "%s: not the name of a migration", path);
+		err_hint(e, "names are NNNN_name.up.sql, NNNN_name.down.sql and "
+			    "NNNN_name.verify.sql, from 0001");
+		return NULL;
 	}
 	v = find_or_add(set, version, name);
-	if (load(part == PART_UP ? &v->up : part == PART_DOWN ? &v->down : &v->verify, path, raw, n,
-		 &e))
+	f = part == PART_UP ? &v->up : part == PART_DOWN ? &v->down : &v->verify;
+	*claims = part == PART_VERIFY;
+	if (f->path) {
+		(void)err_set(mig_problem(p), ERR_DATA, "%s: version %" PRId64 " is in %s already",
+			      path, version, f->path);
+		return NULL;
+	}
+	f->path = xstrdup(path);
+	return f;
+}
+
+static void
+add_numbered(struct mig_set *set, const char *file, const char *path, const char *raw, size_t n,
+	     struct mig_problems *p)
+{
+	bool claims = false;
+	struct mig_file *f = place(set, file, path, &claims, p);
+	struct err e = ERR_INIT;
+
+	if (f && (claims ? load_claims(f, raw, n, &e) : load(f, raw, n, p, &e)))
 		*mig_problem(p) = e;
 }
 
@@ -285,7 +338,8 @@ add_api(struct mig_set *set, const char *file, const char *path, const char *raw
 	set->api = xreallocarray(set->api, set->napi + 1, sizeof *set->api);
 	a = h.api = &set->api[set->napi++];
 	*a = (struct mig_api){ .name = xstrndup(file, strlen(file) - strlen(".sql")) };
-	if (load(&a->file, path, raw, n, &e))
+	a->file.path = xstrdup(path);
+	if (load(&a->file, raw, n, p, &e))
 		goto fail;
 	if (a->file.no_transaction) {
 		(void)err_set(&e, ERR_DATA, "%s: an api file runs in a transaction", path);
@@ -345,6 +399,13 @@ check_pairs(const struct mig_set *set, struct mig_problems *p)
 			(void)err_set(mig_problem(p), ERR_DATA,
 				      "%s: there is no %04" PRId64 "_%s.down.sql", v->up.path,
 				      v->version, v->name);
+		if (v->up.path && v->up.empty) {
+			struct err *e = mig_problem(p);
+
+			(void)err_set(e, ERR_DATA, "%s: there is no statement in it", v->up.path);
+			err_hint(e, "what is applied is never run again, so it is not applied "
+				    "before it is written");
+		}
 		if (last && last->version == v->version)
 			(void)err_set(mig_problem(p), ERR_DATA,
 				      "set %s: version %" PRId64 " twice, as \"%s\" and \"%s\"",
@@ -487,11 +548,15 @@ read_dir(struct mig_set *set, const char *dir, const char *prefix, struct mig_pr
 		AUTOFREE char *name = xasprintf("%s%s", prefix, list[i]->d_name);
 		AUTOSTR raw = STR(STR_ANY);
 		struct err e = ERR_INIT;
+		bool claims;
 
-		if (read_file(path, &raw, &e))
+		if (read_file(path, &raw, &e)) {
 			*mig_problem(p) = e;
-		else
+			if (!*prefix)
+				(void)place(set, name, path, &claims, p);	/* it is there */
+		} else {
 			add_file(set, name, path, raw.buf, raw.len, p);
+		}
 		free(list[i]);
 	}
 	free(list);
@@ -512,4 +577,29 @@ mig_set_dir(struct mig_set *set, const char *name, const char *dir, struct mig_p
 	if (p->n == before && !set->n)
 		return err_set(mig_problem(p), ERR_NOINPUT, "there are no migrations in %s", dir);
 	return finish(set, before, p);
+}
+
+int
+mig_set_files(struct mig_set *set, char *const *paths, struct mig_problems *p)
+{
+	size_t before = p->n;
+
+	*set = (struct mig_set){ .name = xstrdup("") };
+	for (; *paths; paths++) {
+		size_t n = strlen(*paths), m = strlen(".down.sql");
+		bool down = n >= m && !strcmp(*paths + n - m, ".down.sql");
+		AUTOSTR raw = STR(STR_ANY);
+		struct err e = ERR_INIT;
+		struct mig_version *v;
+		struct mig_file *f;
+
+		set->v = xreallocarray(set->v, set->n + 1, sizeof *set->v);
+		v = &set->v[set->n++];
+		*v = (struct mig_version){ .name = xstrdup(*paths) };
+		f = down ? &v->down : &v->up;
+		f->path = xstrdup(*paths);
+		if (read_file(*paths, &raw, &e) || load(f, raw.buf, raw.len, p, &e))
+			*mig_problem(p) = e;
+	}
+	return p->n > before ? -1 : 0;
 }

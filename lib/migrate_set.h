@@ -22,6 +22,7 @@
 struct mig_problems {
 	struct err *v;
 	size_t n;
+	bool linted;		/* what lint has a rule for is none */
 };
 /* A new one, to be filled at once: the pointer is good until the next call. */
 struct err *mig_problem(struct mig_problems *p);
@@ -33,6 +34,7 @@ struct mig_file {
 	size_t len;
 	char sha256[65];
 	bool no_transaction;
+	bool empty;			/* it has no statement */
 	struct mig_span *steps;		/* of a file without a transaction */
 	size_t nsteps;
 };
@@ -71,11 +73,40 @@ int mig_set_builtin(struct mig_set *set, const char *name, const struct sql_file
 		    struct mig_problems *p) MUSTCHECK;
 int mig_set_dir(struct mig_set *set, const char *name, const char *dir,
 		struct mig_problems *p) MUSTCHECK;
+
+/*
+ * The same of single files, in their order and whatever their names: one that
+ * ends in ".down.sql" is a way back, any other one a way forth.  For looking at,
+ * not for applying: their versions are 0.
+ */
+int mig_set_files(struct mig_set *set, char *const *paths, struct mig_problems *p) MUSTCHECK;
 void mig_set_free(struct mig_set *set);
+
+/* Some sets, in the order of dependency. */
+struct mig_sets {
+	struct mig_set *v;
+	size_t n;
+};
+
+/*
+ * The sets that a command line means: a directory, named like it or by the one name
+ * given; else those compiled in (files) that are named, or all.  Yours (mig_sets_free)
+ * also on failure: -1 if there are new problems, ERR_USAGE for names.
+ */
+int mig_sets_read(struct mig_sets *sets, const char *const *names, size_t nnames,
+		  const char *dir, const struct sql_file *files,
+		  struct mig_problems *p) MUSTCHECK;
+void mig_sets_free(struct mig_sets *sets);
 
 /* NULL if the set has no such version. */
 const struct mig_version *mig_set_find(const struct mig_set *set, int64_t version);
 int64_t mig_set_head(const struct mig_set *set);
+
+/* Whether a migration can have this name: letters, digits, "_" and "-". */
+bool mig_name_ok(const char *name);
+/* The version of a file called so, and its digits; 0 if it is no migration's. */
+int64_t mig_file_version(const char *file, size_t *digits);
+#define MIG_VERSION_MAX INT64_C(999999999999999999)	/* 18 digits */
 
 /* Whether a set can have this name: letters, digits, "_", "-" and ".", at most 63. */
 bool mig_set_name_ok(const char *name);

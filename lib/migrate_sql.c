@@ -218,6 +218,20 @@ take_word(struct scan *s, struct open_stmt *o)
 	memcpy(o->last, w, sizeof w);
 }
 
+/* Outside of strings and comments no SQL has a backslash. */
+static int
+no_psql(const struct scan *s, struct err *e)
+{
+	size_t n = 1;
+
+	while (s->at + n < s->n && n < 40 && isgraph((unsigned char)s->p[s->at + n]))
+		n++;
+	(void)err_set(e, ERR_DATA, "line %d: %.*s is a command of psql, not SQL",
+		      mig_line_of_byte(s->p, s->at), (int)n, s->p + s->at);
+	err_hint(e, "take the line out (\\restrict and \\unrestrict of pg_dump do nothing here)");
+	return -1;
+}
+
 /* One token that is neither space nor comment. */
 static int
 take_token(struct scan *s, struct open_stmt *o, struct err *e)
@@ -245,6 +259,8 @@ take_token(struct scan *s, struct open_stmt *o, struct err *e)
 		return skip_quoted(s, false, e);
 	if (c == '$')
 		return skip_dollar(s, e);
+	if (c == '\\')
+		return no_psql(s, e);
 	o->parens += c == '(';
 	o->parens -= c == ')' && o->parens;
 	s->at++;
@@ -394,6 +410,55 @@ is_word(const char *p, size_t n, const char *word)
 	return n == strlen(word) && !memcmp(p, word, n);
 }
 
+/* The rule of "allow RULE reason", NULL if it is none of that form. */
+static const char *
+allowed_rule(const char *d, size_t n, size_t *nrule)
+{
+	const char *end = d + n, *rule, *p;
+
+	if (n < 6 || memcmp(d, "allow", 5) != 0 || !strchr(" \t", d[5]))
+		return NULL;
+	rule = d + 5 + strspn(d + 5, " \t");
+	for (p = rule; p < end && (isalnum((unsigned char)*p) || *p == '-'); p++)
+		;
+	*nrule = (size_t)(p - rule);
+	/* n counts no blanks at the end, so that what follows a blank is a reason */
+	return *nrule && p < end && strchr(" \t", *p) ? rule : NULL;
+}
+
+static int
+check_other(const char *d, size_t n, int line, struct err *e)
+{
+	size_t nrule;
+
+	if (allowed_rule(d, n, &nrule))
+		return 0;
+	if (n >= 5 && !memcmp(d, "allow", 5) && (n == 5 || strchr(" \t", d[5])))
+		return err_set(e, ERR_DATA, "line %d: what is allowed needs a reason: \"-- jobctl: "
+			       "allow RULE reason\"", line);
+	return err_set(e, ERR_DATA, "line %d: unknown directive \"-- jobctl: %.*s\"", line,
+		       n > 60 ? 60 : (int)n, d);
+}
+
+void
+mig_allows(const char *text, size_t len,
+	   void (*fn)(void *ctx, size_t at, const char *rule, size_t n), void *ctx)
+{
+	const char *end = text + len, *eol;
+
+	for (const char *p = text; p < end; p = eol + (eol < end)) {
+		const char *d, *rule = NULL;
+		size_t n, nrule;
+
+		eol = line_end(p, end);
+		d = directive(p, eol, &n);
+		if (d)
+			rule = allowed_rule(d, n, &nrule);
+		if (rule)
+			fn(ctx, (size_t)(p - text), rule, nrule);
+	}
+}
+
 int
 mig_directives(const char *text, size_t len, bool *no_transaction, struct err *e)
 {
@@ -415,10 +480,8 @@ mig_directives(const char *text, size_t len, bool *no_transaction, struct err *e
 		else if (d && is_word(d, n, "step") && !none)
 			return err_set(e, ERR_DATA, "line %d: only a file that begins with "
 				       "\"-- jobctl: no-transaction\" has steps", line);
-		else if (d && !is_word(d, n, "step"))
-			return err_set(e, ERR_DATA,
-				       "line %d: unknown directive \"-- jobctl: %.*s\"",
-				       line, n > 60 ? 60 : (int)n, d);
+		else if (d && !is_word(d, n, "step") && check_other(d, n, line, e))
+			return -1;
 		if (p < eol && strncmp(p, "--", 2) != 0)
 			head = false;
 	}

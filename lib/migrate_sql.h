@@ -58,10 +58,14 @@ int mig_headers(const char *text, size_t len,
 
 /*
  * The lines "-- jobctl: ...": no-transaction in the comment a file begins with,
- * step anywhere in such a file.  ERR_DATA for any other, so that a misspelt one
- * is not taken for a comment.
+ * step anywhere in such a file, "allow RULE reason" anywhere.  ERR_DATA for any
+ * other, so that a misspelt one is not taken for a comment.
  */
 int mig_directives(const char *text, size_t len, bool *no_transaction, struct err *e) MUSTCHECK;
+
+/* Calls fn for each line that allows something, with where it begins and the rule. */
+void mig_allows(const char *text, size_t len,
+		void (*fn)(void *ctx, size_t at, const char *rule, size_t n), void *ctx);
 
 /* A piece of a text. */
 struct mig_span {
@@ -75,6 +79,21 @@ struct mig_span {
  */
 int mig_steps(const char *text, size_t len, struct mig_span **v, size_t *n,
 	      struct err *e) MUSTCHECK;
+
+/*
+ * What a statement does to an index concurrently, as far as it has no comments inside.
+ * Names as the catalogs have them; yours (mig_index_free).
+ */
+struct mig_index {
+	char *name;		/* CREATE: NULL if it gives none */
+	char *schema, *table;	/* CREATE; else NULL, as is a schema that is not given */
+	bool rebuilds;		/* REINDEX */
+	size_t if_exists;	/* DROP: where IF EXISTS would stand; 0 if it does, or for CREATE */
+};
+/* Of "a_ccnew1", which REINDEX CONCURRENTLY was making of index a, the length of "a"; else 0. */
+size_t mig_transient(const char *index);
+bool mig_index(const char *sql, size_t len, struct mig_index *ret);
+void mig_index_free(struct mig_index *i);
 
 /* -1, 0, 1: program versions compared by their numbers, "0.10.0" after "0.9". */
 int mig_version_cmp(const char *a, const char *b);

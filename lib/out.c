@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "cmd.h"
@@ -19,7 +20,8 @@ out_begin(struct out *o, enum out_mode mode, bool header, const struct out_col *
 	  int ncols)
 {
 	*o = (struct out){
-		.mode = mode, .header = header, .cols = cols, .ncols = ncols, .line = STR(STR_ANY)
+		.mode = mode, .header = header, .cols = cols, .ncols = ncols,
+		.line = STR(STR_ANY), .to = stdout
 	};
 	if (mode == OUT_TSV && header) {
 		for (int i = 0; i < ncols; i++)
@@ -125,7 +127,7 @@ line_cell(struct out *o, const char *value)
 	}
 	if (o->at + 1 == o->ncols) {
 		str_putc(&o->line, '\n');
-		fwrite(o->line.buf, 1, o->line.len, stdout);
+		fwrite(o->line.buf, 1, o->line.len, o->to);
 		str_reset(&o->line);
 	}
 }
@@ -146,15 +148,11 @@ by_text(const void *a, const void *b)
 	return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-/* Cut a column of ids to the shortest length, ID_MIN at least, that keeps them apart. */
-static void
-shorten_ids(struct out *o, int col)
+size_t
+out_id_len(char **ids, size_t n)
 {
-	size_t len = ID_MIN, step = (size_t)o->ncols, n = o->ncells / step;
-	AUTOFREE char **ids = xcalloc(n, sizeof *ids);
+	size_t len = ID_MIN;
 
-	for (size_t i = 0; i < n; i++)
-		ids[i] = o->cells[i * step + (size_t)col].buf;
 	qsort(ids, n, sizeof *ids, by_text);
 	for (size_t i = 1; i < n; i++) {	/* sorted: the nearest are neighbours */
 		size_t same = 0;
@@ -164,6 +162,19 @@ shorten_ids(struct out *o, int col)
 		if (same >= len && ids[i][same])
 			len = same + 1;
 	}
+	return len;
+}
+
+/* Cut a column of ids to the shortest length, ID_MIN at least, that keeps them apart. */
+static void
+shorten_ids(struct out *o, int col)
+{
+	size_t len, step = (size_t)o->ncols, n = o->ncells / step;
+	AUTOFREE char **ids = xcalloc(n, sizeof *ids);
+
+	for (size_t i = 0; i < n; i++)
+		ids[i] = o->cells[i * step + (size_t)col].buf;
+	len = out_id_len(ids, n);
 	for (size_t i = (size_t)col; i < o->ncells; i += step)
 		if (o->cells[i].len == 36)
 			str_truncate(&o->cells[i], len);
@@ -266,6 +277,22 @@ out_pick(const struct out_col *all, int nall, const char *list, const struct out
 	return 0;
 }
 
+/* To what fits on one line of the terminal: of a longer one "\r" would find only the end. */
+static void
+cut_to_line(struct str *s)
+{
+	struct winsize ws;
+	size_t edge = ioctl(STDERR_FILENO, TIOCGWINSZ, &ws) || !ws.ws_col ? 79 : ws.ws_col - 1U;
+	size_t n = s->len;
+
+	while (n && utf8_width(s->buf) > edge) {
+		do
+			n--;
+		while (((unsigned char)s->buf[n] & 0xc0) == 0x80);
+		str_truncate(s, n);
+	}
+}
+
 static bool status_drawn;
 static int64_t status_at = INT64_MIN / 2;	/* the earlier is long ago */
 
@@ -273,7 +300,7 @@ void
 status_show(bool wanted, const char *fmt, ...)
 {
 	static int terminal = -1;
-	char text[300];
+	char text[800];
 	AUTOSTR s = STR(1000);
 	va_list ap;
 
@@ -286,6 +313,7 @@ status_show(bool wanted, const char *fmt, ...)
 	vsnprintf(text, sizeof text, fmt, ap);
 	va_end(ap);
 	str_put_safe(&s, text, strlen(text));
+	cut_to_line(&s);
 	fprintf(stderr, "\r%s\033[K", s.buf);
 	status_drawn = true;
 }

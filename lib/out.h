@@ -9,6 +9,8 @@
 #ifndef JOBCTL_OUT_H
 #define JOBCTL_OUT_H
 
+#include <stdio.h>
+
 #include "err.h"
 #include "str.h"
 
@@ -40,6 +42,7 @@ struct out {
 	size_t ncells, cap;
 	int at;			/* the column that comes next */
 	struct str line;
+	FILE *to;		/* where rows but those of tables go; stdout unless set after out_begin() */
 };
 
 /* cols is borrowed.  In OUT_TSV and OUT_JSONL each row is written when it is complete. */
@@ -56,9 +59,12 @@ int out_pick(const struct out_col *all, int nall, const char *list,
 /* One cell's value as its type looks in a table, escaped, appended to s. */
 void out_pretty(struct str *s, enum out_type type, const char *value);
 
+/* How much of these ids (yours to have in any order; it is changed) tells them apart. */
+size_t out_id_len(char **ids, size_t n);
+
 /*
  * A progress line on stderr: drawn only if stderr is a terminal and not quiet,
- * at most ten times a second, and wiped by status_clear(), after which the next
+ * cut to its width, at most ten times a second, and wiped by status_clear(), after which the next
  * one is drawn at once.
  */
 void status_show(bool wanted, const char *fmt, ...) PRINTF(2, 3);

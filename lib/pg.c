@@ -8,6 +8,7 @@
 #include "pg.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <openssl/ssl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -104,27 +105,70 @@ cut(struct pg *db)
 	(void)PQconsumeInput(db->conn);
 }
 
+/* What it takes to connect once more, to the same server; the strings are all's. */
+struct params {
+	PQconninfoOption *all;
+	const char *key[MAX_KEYWORDS], *value[MAX_KEYWORDS];
+};
+
+static void
+params_of(PGconn *conn, const char *name, struct params *p)
+{
+	int n = 0;
+
+	p->all = PQconninfo(conn);
+	for (PQconninfoOption *o = p->all; o && o->keyword && n < MAX_KEYWORDS - 3; o++) {
+		if (!o->val || !strcmp(o->keyword, "connect_timeout") ||
+		    !strcmp(o->keyword, "application_name") ||
+		    !strcmp(o->keyword, "target_session_attrs"))
+			continue;
+		p->key[n] = o->keyword;
+		p->value[n++] = o->val;
+	}
+	p->key[n] = "application_name";
+	p->value[n++] = name;
+	p->key[n] = "connect_timeout";
+	p->value[n++] = PING_TIMEOUT;
+	p->key[n] = p->value[n] = NULL;
+}
+
 bool
 pg_alive(struct pg *db)
 {
-	const char *key[MAX_KEYWORDS], *value[MAX_KEYWORDS];
-	PQconninfoOption *all = PQconninfo(db->conn);
+	struct params p;
 	PGPing answer;
-	int n = 0;
 
-	for (PQconninfoOption *o = all; o && o->keyword && n < MAX_KEYWORDS - 2; o++) {
-		if (!o->val || !strcmp(o->keyword, "connect_timeout") ||
-		    !strcmp(o->keyword, "target_session_attrs"))
-			continue;
-		key[n] = o->keyword;
-		value[n++] = o->val;
-	}
-	key[n] = "connect_timeout";
-	value[n++] = PING_TIMEOUT;
-	key[n] = value[n] = NULL;
-	answer = PQpingParams(key, value, 0);
-	PQconninfoFree(all);
+	params_of(db->conn, "jobctl", &p);
+	answer = PQpingParams(p.key, p.value, 0);
+	PQconninfoFree(p.all);
 	return answer != PQPING_NO_RESPONSE;
+}
+
+/*
+ * Who waits for a lock learns nothing from the server, and whoever called it sees a
+ * program that hangs: a second session looks for whom it waits, and that is told, once.
+ */
+static void
+tell_blocker(struct pg *db)
+{
+	struct pg other = { .call_ms = SILENCE_MS };
+	AUTOSTR text = STR(STR_ANY);
+	struct pg_blocker b;
+	struct params p;
+	struct err e;
+
+	params_of(db->conn, "jobctl", &p);
+	other.conn = PQconnectdbParams(p.key, p.value, 0);
+	PQconninfoFree(p.all);
+	if (PQstatus(other.conn) == CONNECTION_OK && PQsetnonblocking(other.conn, 1) == 0 &&
+	    pg_blocker(&other, db->conn, &b, &e) > 0 && db->blocker != b.pid) {
+		db->blocker = b.pid;
+		str_putf(&text, "waits for %s, which is locked by %s", b.what, b.who);
+		if (b.pid)
+			str_putf(&text, "; \"SELECT pg_terminate_backend(%" PRId64 ")\" ends it", b.pid);
+		err_meanwhile(text.buf);
+	}
+	pg_close(&other);
 }
 
 int
@@ -148,8 +192,10 @@ pg_poll(struct pg *db, struct pollfd *p, nfds_t n, int64_t deadline, struct err 
 		}
 		if (now_ms() < ask_at)
 			continue;
-		ask_at = deadline_in(SILENCE_MS);
 		missed = pg_alive(db) ? 0 : missed + 1;
+		if (!missed && db->calling && err_meanwhile)
+			tell_blocker(db);
+		ask_at = deadline_in(SILENCE_MS);
 	}
 }
 
@@ -193,7 +239,9 @@ await(struct pg *db, bool read, struct err *e)
 		}
 		if (unsent)
 			p.events |= POLLOUT;
+		db->calling = true;
 		n = pg_poll(db, &p, 1, deadline, e);
+		db->calling = false;
 		if (n < 0)
 			return -1;
 		readable = n > 0 && (p.revents & ~POLLOUT);
@@ -270,22 +318,52 @@ collect(struct pg *db, PGresult **keep, bool pipeline, struct err *e)
 
 enum { MAX_ARGS = 40 };
 
-int
-pg_send(struct pg *db, const char *sql, const struct pg_val *args, int nargs)
-{
+/* As libpq wants them. */
+struct args {
 	Oid types[MAX_ARGS];
 	const char *values[MAX_ARGS];
 	int lengths[MAX_ARGS], formats[MAX_ARGS];
+};
 
+static void
+spread(struct args *a, const struct pg_val *args, int nargs)
+{
 	for (int i = 0; i < nargs; i++) {
-		types[i] = args[i].oid;
-		formats[i] = args[i].format;
-		lengths[i] = args[i].len;
-		values[i] = args[i].len < 0 ? NULL
-			    : args[i].ptr   ? args[i].ptr
-					    : (const char *)args[i].raw;
+		a->types[i] = args[i].oid;
+		a->formats[i] = args[i].format;
+		a->lengths[i] = args[i].len;
+		a->values[i] = args[i].len < 0 ? NULL
+			       : args[i].ptr   ? args[i].ptr
+					       : (const char *)args[i].raw;
 	}
-	return PQsendQueryParams(db->conn, sql, nargs, types, values, lengths, formats, 0) ? 0 : -1;
+}
+
+int
+pg_send(struct pg *db, const char *sql, const struct pg_val *args, int nargs)
+{
+	struct args a;
+
+	spread(&a, args, nargs);
+	return PQsendQueryParams(db->conn, sql, nargs, a.types, a.values, a.lengths, a.formats,
+				 0) ? 0 : -1;
+}
+
+int
+pg_prepare(struct pg *db, const char *name, const char *sql, const struct pg_val *args, int nargs)
+{
+	struct args a;
+
+	spread(&a, args, nargs);
+	return PQsendPrepare(db->conn, name, sql, nargs, a.types) ? 0 : -1;
+}
+
+int
+pg_send_prepared(struct pg *db, const char *name, const struct pg_val *args, int nargs)
+{
+	struct args a;
+
+	spread(&a, args, nargs);
+	return PQsendQueryPrepared(db->conn, name, nargs, a.values, a.lengths, a.formats, 0) ? 0 : -1;
 }
 
 static int
@@ -301,6 +379,21 @@ pg_call(struct pg *db, PGresult **res, const char *sql, const struct pg_val *arg
 	if (send_call(db, sql, args, nargs, e))
 		return -1;
 	return collect(db, res, false, e);
+}
+
+/* A table or function that is not there: nobody has said yet which version is. */
+static bool
+lacks_something(const struct err *e)
+{
+	return e->kind == ERR_SCHEMA && strncmp(e->sqlstate, "JC", 2) != 0;
+}
+
+static void
+call_incomplete(struct pg *db, struct err *e)
+{
+	(void)err_set(e, ERR_SCHEMA, "the jobctl schema is missing or incomplete in database \"%s\"",
+		      PQdb(db->conn));
+	err_hint(e, "run: jobctl-migrate up");
 }
 
 int
@@ -320,11 +413,8 @@ pg_first_call(struct pg *db, PGresult **res, const char *sql, const struct pg_va
 	}
 	if (PQstatus(db->conn) == CONNECTION_OK)
 		PQexitPipelineMode(db->conn);
-	if (n < 0 && e->kind == ERR_SCHEMA && strncmp(e->sqlstate, "JC", 2) != 0) {
-		(void)err_set(e, ERR_SCHEMA, "the jobctl schema is missing or incomplete in database \"%s\"",
-			      PQdb(db->conn));
-		err_hint(e, "run: jobctl-migrate up");
-	}
+	if (n < 0 && lacks_something(e))
+		call_incomplete(db, e);
 	return n;
 }
 
@@ -332,6 +422,17 @@ int
 pg_check_schema(struct pg *db, struct err *e)
 {
 	return pg_first_call(db, NULL, "SELECT", PG_NOARGS, e) < 0 ? -1 : 0;
+}
+
+int
+pg_checked_call(struct pg *db, PGresult **res, const char *sql, const struct pg_val *args,
+		int nargs, struct err *e)
+{
+	int n = pg_call(db, res, sql, args, nargs, e);
+
+	if (n < 0 && lacks_something(e) && pg_check_schema(db, e) == 0)
+		call_incomplete(db, e);
+	return n;
 }
 
 int
@@ -352,6 +453,39 @@ pg_exec(struct pg *db, const char *sql, struct err *e)
 	if (!PQsendQuery(db->conn, sql))
 		return pg_error(db->conn, NULL, e);
 	return collect(db, NULL, false, e) < 0 ? -1 : 0;
+}
+
+int
+pg_ask(struct pg *db, PGresult **ret, const char *sql, struct err *e)
+{
+	PG_RES last = NULL;
+
+	if (pg_send(db, sql, PG_NOARGS))
+		return pg_error(db->conn, NULL, e);
+	for (;;) {
+		PGresult *res;
+
+		if (next_result(db, &res, e))
+			return -1;
+		if (!res)
+			break;
+		PQclear(last);
+		last = res;
+		switch (PQresultStatus(res)) {
+		case PGRES_COPY_IN:
+		case PGRES_COPY_OUT:
+		case PGRES_COPY_BOTH:
+			pg_close(db);
+			return err_set(e, ERR_DATA, "COPY to or from the client is not supported here");
+		default:
+			break;
+		}
+	}
+	if (!last || PQstatus(db->conn) == CONNECTION_BAD)
+		return pg_error(db->conn, last, e);
+	*ret = last;
+	last = NULL;
+	return 0;
 }
 
 int

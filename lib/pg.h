@@ -17,14 +17,16 @@
  * The schema versions (of set "jobctl") this source works with: it needs at
  * least the first and knows nothing past the second.
  */
-#define PG_SCHEMA_MIN 3
-#define PG_SCHEMA_MAX 3
+#define PG_SCHEMA_MIN 4
+#define PG_SCHEMA_MAX 4
 
 struct pg {
 	PGconn *conn;		/* NULL while not connected */
 	int64_t call_ms;	/* longest wait for an answer, or to connect; 0: see pg_poll(), pg_connect() */
+	bool calling;		/* its own: an answer is awaited, */
+	int64_t blocker;	/* and this pid's lock keeps it, as has been told */
 };
-#define PG_INIT { .conn = NULL }
+#define PG_INIT { .conn = NULL, .blocker = -1 }
 
 /*
  * Typed parameters.  A value is borrowed: what pg_text() or pg_bytes() point at
@@ -99,17 +101,19 @@ char *pg_private_dir(void) MUSTCHECK;
  */
 int pg_connect(struct pg *db, const char *app, const char *dbname, struct err *e) MUSTCHECK;
 void pg_close(struct pg *db);
+/* As after connecting: whatever the server remarks is dropped. */
+void pg_ignore_notices(struct pg *db);
 
 /*
  * The same without blocking, for a program with children to look after: poll the
  * descriptor for the events until the deadline, then step (ready: poll said so).
  * A step returns 0 while there is more to do, 1 when db is connected, -1 when the
  * last host has failed.  host_ms: if there are several hosts or addresses, none gets
- * more than this, whatever connect_timeout says.
+ * more than this, whatever connect_timeout says.  pid: the one to be known by.
  */
 struct pg_connector;
-struct pg_connector *pg_connector_new(const char *app, const char *dbname, int64_t host_ms,
-				      struct err *e) MUSTCHECK;
+struct pg_connector *pg_connector_new(const char *app, int pid, const char *dbname,
+				      int64_t host_ms, struct err *e) MUSTCHECK;
 int pg_connector_fd(const struct pg_connector *c, short *events, int64_t *deadline);
 int pg_connector_step(struct pg_connector *c, bool ready, struct pg *db, struct err *e) MUSTCHECK;
 void pg_connector_free(struct pg_connector *c);
@@ -140,11 +144,26 @@ int pg_call(struct pg *db, PGresult **res, const char *sql,
 int pg_first_call(struct pg *db, PGresult **res, const char *sql,
 		  const struct pg_val *args, int nargs, struct err *e) MUSTCHECK;
 
+/* The same for a statement that checks the schema's version itself. */
+int pg_checked_call(struct pg *db, PGresult **res, const char *sql,
+		    const struct pg_val *args, int nargs, struct err *e) MUSTCHECK;
+
 /* Only send a statement (pipe.h reads the answer); on -1 PQerrorMessage() says why. */
 int pg_send(struct pg *db, const char *sql, const struct pg_val *args, int nargs) MUSTCHECK;
+/* The same in two steps, the first of which only looks at the types of the arguments. */
+int pg_prepare(struct pg *db, const char *name, const char *sql, const struct pg_val *args,
+	       int nargs) MUSTCHECK;
+int pg_send_prepared(struct pg *db, const char *name, const struct pg_val *args,
+		     int nargs) MUSTCHECK;
 
 /* Several statements in one string, no parameters, results dropped (migrations, BEGIN, COMMIT). */
 int pg_exec(struct pg *db, const char *sql, struct err *e) MUSTCHECK;
+
+/*
+ * Run one statement whose failure is an answer too: *res, yours, is whatever the
+ * server said.  -1 only if it said nothing.
+ */
+int pg_ask(struct pg *db, PGresult **res, const char *sql, struct err *e) MUSTCHECK;
 
 /*
  * COPY ... FROM STDIN: start with the statement, put bytes in text format, end.
@@ -161,12 +180,37 @@ void pg_copy_field(struct str *s, const char *p, size_t n);
  * poll(2) for who waits for this server, however long that may take: 0 at the deadline.
  * While nothing comes, the server is asked every ten seconds, by a connection of its
  * own, whether it is alive; ERR_UNAVAILABLE when it has not answered that twice, and
- * then the connection is lost.  A pooler answers for the server behind it.
+ * then the connection is lost.  A pooler answers for the server behind it.  Who awaits
+ * the answer of a call, and a lock is in its way, is told whose (err_meanwhile).
  */
 int pg_poll(struct pg *db, struct pollfd *p, nfds_t n, int64_t deadline,
 	    struct err *e) MUSTCHECK;
 /* Whether it takes connections, be it to refuse them.  Some seconds at most. */
 bool pg_alive(struct pg *db) MUSTCHECK;
+
+/*
+ * A session in words, such as: pid 4711 (user app, application "psql", client local, idle
+ * in transaction), in a transaction for 3m, last said: SELECT 1.  PG_SESSION is what to
+ * select of pg_stat_activity a for it, from column col on.
+ */
+#define PG_SESSION \
+	"a.pid, nullif(a.backend_type, 'client backend'), a.usename, a.application_name," \
+	" CASE WHEN a.backend_type = 'client backend'" \
+	"  THEN coalesce(pg_catalog.host(a.client_addr), 'local') END, a.state," \
+	" extract(epoch FROM pg_catalog.clock_timestamp() - a.xact_start)," \
+	" pg_catalog.left(pg_catalog.regexp_replace(a.query, '\\s+', ' ', 'g'), 80)"
+void pg_put_session(struct str *s, const PGresult *res, int row, int col);
+
+/*
+ * Who keeps a session waiting for a lock, as another session sees it; of several the one
+ * whose transaction is the oldest.  1, 0 if nobody does, or -1.
+ */
+struct pg_blocker {
+	int64_t pid;		/* 0: a prepared transaction */
+	char what[160];		/* "table public.orders", or "something" */
+	char who[640];
+};
+int pg_blocker(struct pg *other, PGconn *waiting, struct pg_blocker *ret, struct err *e) MUSTCHECK;
 
 /*
  * Wait until the socket has something to read or the deadline passes; then

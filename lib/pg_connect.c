@@ -265,6 +265,13 @@ ignore_notice(void *ctx, const PGresult *res)
 	(void)res;
 }
 
+void
+pg_ignore_notices(struct pg *db)
+{
+	if (db->conn)
+		PQsetNoticeReceiver(db->conn, ignore_notice, NULL);
+}
+
 /* What the environment and a service add.  libpq looks up only a service that PGSERVICE names. */
 static PQconninfoOption *
 environment(const char *service)
@@ -328,7 +335,7 @@ copy_of(const char *z)
 }
 
 struct pg_connector *
-pg_connector_new(const char *app, const char *dbname, int64_t host_ms, struct err *e)
+pg_connector_new(const char *app, int pid, const char *dbname, int64_t host_ms, struct err *e)
 {
 	AUTOFREE char *conninfo = pg_conninfo(dbname);
 	struct pg_connector *c = xcalloc(1, sizeof *c);
@@ -345,7 +352,7 @@ pg_connector_new(const char *app, const char *dbname, int64_t host_ms, struct er
 	if (bare && *bare)
 		set(p, "dbname", bare);
 	gethostname(host, sizeof host - 1);
-	c->name = xasprintf("%s %s:%d", app, host, (int)getpid());
+	c->name = xasprintf("%s %s:%d", app, host, pid);
 	set_default(p, "fallback_application_name", c->name);
 	set(p, "client_encoding", "UTF8");
 	set_keepalives(p);
@@ -419,7 +426,7 @@ pg_connector_step(struct pg_connector *c, bool ready, struct pg *db, struct err 
 		db->conn = c->conn;
 		c->conn = NULL;
 		PQsetnonblocking(db->conn, 1);
-		PQsetNoticeReceiver(db->conn, ignore_notice, NULL);
+		pg_ignore_notices(db);
 		return 1;
 	}
 	if (PQstatus(c->conn) == CONNECTION_BAD || c->wants == PGRES_POLLING_FAILED)
@@ -434,7 +441,7 @@ pg_connector_step(struct pg_connector *c, bool ready, struct pg *db, struct err 
 int
 pg_connect(struct pg *db, const char *app, const char *dbname, struct err *e)
 {
-	struct pg_connector *c = pg_connector_new(app, dbname, NEVER, e);
+	struct pg_connector *c = pg_connector_new(app, getpid(), dbname, NEVER, e);
 	int64_t until = db->call_ms ? deadline_in(db->call_ms) : NEVER;
 	int rc = c ? 0 : -1;
 

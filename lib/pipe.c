@@ -4,6 +4,7 @@
 #include "pipe.h"
 
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -37,6 +38,19 @@ shift(struct pipe *p)
 	return c;
 }
 
+/*
+ * After a failure: what was to be prepared may not have been, or may have a plan that a
+ * migration has made useless.
+ */
+static void
+forget_prepared(struct pipe *p)
+{
+	p->stale = p->stale || p->nprepared;
+	while (p->nprepared)
+		free(p->prepared[--p->nprepared]);
+	free_p(&p->prepared);
+}
+
 void
 pipe_close(struct pipe *p, const struct err *why)
 {
@@ -44,6 +58,7 @@ pipe_close(struct pipe *p, const struct err *why)
 
 	pg_close(&old.db);
 	pg_res_free(&old.result);
+	forget_prepared(&old);
 	*p = (struct pipe){ .db = PG_INIT, .why = *why };	/* an answer may look at p */
 	while (old.ncalls) {
 		struct pipe_call c = shift(&old);
@@ -80,6 +95,35 @@ lost(struct pipe *p)
 	pipe_close(p, &e);
 }
 
+/* By the name it has at the server, which parses it once and plans it a few times. */
+static int
+send_prepared(struct pipe *p, const char *sql, const struct pg_val *args, int nargs)
+{
+	char name[16];
+	size_t i = 0;
+
+	if (p->stale && pg_send(&p->db, "DEALLOCATE ALL", PG_NOARGS))
+		return -1;
+	p->stale = false;
+	while (i < p->nprepared && strcmp(p->prepared[i], sql) != 0)
+		i++;
+	snprintf(name, sizeof name, "s%zu", i);
+	if (i == p->nprepared) {
+		p->prepared = xreallocarray(p->prepared, i + 1, sizeof(char *));
+		p->prepared[p->nprepared++] = xstrdup(sql);
+		if (pg_prepare(&p->db, name, sql, args, nargs))
+			return -1;
+	}
+	return pg_send_prepared(&p->db, name, args, nargs);
+}
+
+static int
+send_statement(struct pipe *p, const char *sql, const struct pg_val *args, int nargs)
+{
+	return p->may_prepare ? send_prepared(p, sql, args, nargs)
+			      : pg_send(&p->db, sql, args, nargs);
+}
+
 void
 pipe_call(struct pipe *p, int64_t deadline, const char *sql, const struct pg_val *args,
 	  int nargs, pipe_answer *answer, void *ctx)
@@ -89,14 +133,14 @@ pipe_call(struct pipe *p, int64_t deadline, const char *sql, const struct pg_val
 		return;
 	}
 	push(p, (struct pipe_call){ .answer = answer, .ctx = ctx, .deadline = deadline });
-	if (pg_send(&p->db, sql, args, nargs) || !PQpipelineSync(p->db.conn))
+	if (send_statement(p, sql, args, nargs) || !PQpipelineSync(p->db.conn))
 		lost(p);
 }
 
 void
 pipe_join(struct pipe *p, const char *sql, const struct pg_val *args, int nargs)
 {
-	if (p->db.conn && pg_send(&p->db, sql, args, nargs))
+	if (p->db.conn && send_statement(p, sql, args, nargs))
 		lost(p);
 }
 
@@ -152,6 +196,8 @@ answer(struct pipe *p)
 		return;
 	}
 	c = shift(p);
+	if (failed)
+		forget_prepared(p);
 	c.answer(c.ctx, failed ? NULL : res, failed ? &e : NULL);
 }
 

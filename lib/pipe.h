@@ -27,6 +27,10 @@ struct pipe {
 	struct pipe_call *calls;	/* a ring of those unanswered */
 	size_t first, ncalls, cap;
 	PGresult *result;		/* of the first of them, until it is committed */
+	char **prepared;		/* the texts of what the server has as "s0", "s1", ... */
+	size_t nprepared;
+	bool stale;			/* the server may have others by these names */
+	bool may_prepare;		/* for who knows that no pooler is between to set */
 	struct err why;			/* once closed: the reason */
 };
 #define PIPE_INIT { .db = PG_INIT }

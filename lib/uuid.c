@@ -71,6 +71,16 @@ uuid_v7(void)
 	return s.next;
 }
 
+int64_t
+uuid_ms(const struct uuid *u)
+{
+	int64_t ms = 0;
+
+	for (int i = 0; i < 6; i++)
+		ms = ms << 8 | u->b[i];
+	return u->b[6] >> 4 == 7 ? ms : -1;
+}
+
 struct uuid_text
 uuid_str(const struct uuid *u)
 {

@@ -33,6 +33,9 @@ struct uuid_series uuid_series_new(void);
 struct uuid uuid_series_next(struct uuid_series *s);
 struct uuid uuid_v7(void);	/* one id */
 
+/* When a version 7 id was made, in milliseconds since 1970; -1 of any other. */
+int64_t uuid_ms(const struct uuid *u);
+
 struct uuid_text uuid_str(const struct uuid *u);
 bool uuid_equal(const struct uuid *a, const struct uuid *b);
 

@@ -58,5 +58,5 @@ report() {	# ID DONE TOTAL MESSAGE [STATS], under the last claim
 clear_jobs() {
 	sql "TRUNCATE jobctl.jobs, jobctl.finished_jobs, jobctl.job_attempts, jobctl.job_output,
 		jobctl.job_progress, jobctl.job_dependencies, jobctl.job_events, jobctl.claims,
-		jobctl.workers, jobctl.queues"
+		jobctl.workers, jobctl.queues, jobctl.job_counts, jobctl.kind_seconds"
 }

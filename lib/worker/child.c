@@ -24,6 +24,7 @@ child_start(struct worker *w, const struct command *command, const int fds[4],
 	int rc = tree_enter(w, &c->group, &group, e);
 
 	c->mark = *mark;
+	c->started = now_ms();	/* before: what it starts may run before we go on */
 	if (rc == 0) {
 		const struct proc_spec spec = {
 			.argv = command->argv, .envp = command->envp, .path = getenv("PATH"),
@@ -37,7 +38,6 @@ child_start(struct worker *w, const struct command *command, const int fds[4],
 		return NULL;
 	}
 	c->leader = c->proc.pid;
-	c->started = now_ms();
 	w->children = xreallocarray(w->children, w->nchildren + 1, sizeof(struct child *));
 	w->children[w->nchildren++] = c;
 	return c;

@@ -138,14 +138,70 @@ would_be_woken(const struct worker *w)
 	return !w->pooled && !w->cfg.drain && !w->cfg.once;
 }
 
-/* The claim found fewer than were wanted.  Ask to be woken and look once more; then wait. */
+/* There may be more than a claim under way has seen. */
+void
+claim_again(struct worker *w)
+{
+	if (w->claim_want)
+		w->look_again = true;
+	if (!w->claiming)
+		w->look_at = 0;
+}
+
+/* Told in how many milliseconds the next job falls due.  One that is due is for the claim behind. */
+static void
+listed(void *ctx, const PGresult *res, const struct err *e)
+{
+	struct worker *w = ctx;
+	int64_t ms;
+
+	w->listed = !e;
+	w->next_due = NEVER;
+	if (e) {
+		db_complain(w, "cannot ask to be woken", e);
+	} else if (!PQgetisnull(res, 0, 0)) {
+		ms = pg_get_i64(res, 0, 0);
+		w->next_due = deadline_in((ms < DUE_MIN_MS ? DUE_MIN_MS : ms) + 1);
+	}
+}
+
+/* As listed(), but no claim was sent behind: for what is due already there must be one. */
+static void
+listed_still(void *ctx, const PGresult *res, const struct err *e)
+{
+	struct worker *w = ctx;
+
+	listed(w, res, e);
+	w->look_at = earliest(w->look_at, w->next_due);
+	if (!e && pg_get_bool(res, 0, 1) && !w->claiming) {
+		w->tell_idle = true;
+		w->look_at = 0;
+	}
+}
+
+static void
+list_as_idle(struct worker *w, pipe_answer *then)
+{
+	pipe_call(&w->pipe, db_deadline(w), "SELECT next_ms, overdue FROM jobctl.worker_idle($1)",
+		  PG_ARGS(pg_uuid(&w->id)), then, w);
+}
+
+/*
+ * The claim found fewer than were wanted.  Ask to be woken and look once more; then
+ * wait.  Who is listed still was woken by all that came, and asks only when to look
+ * by itself; and only now, because until the claim was through somebody waited.
+ */
 static void
 came_short(struct worker *w)
 {
-	bool asked = w->tell_idle || !would_be_woken(w);
+	bool asked = w->tell_idle || !would_be_woken(w) || w->draining;
 
-	w->tell_idle = true;
-	w->look_at = asked ? earliest(deadline_in(db_jitter(w->cfg.poll_ms)), w->next_due) : 0;
+	w->tell_idle = !asked && !w->listed;
+	w->look_at = w->tell_idle ? 0 : deadline_in(db_jitter(w->cfg.poll_ms));
+	if (asked)
+		w->look_at = earliest(w->look_at, w->next_due);
+	else if (w->listed)
+		list_as_idle(w, listed_still);
 }
 
 static void
@@ -169,7 +225,7 @@ claimed(void *ctx, const PGresult *res, const struct err *e)
 	if (n < w->claim_want) {
 		came_short(w);
 	} else {
-		w->tell_idle = false;
+		w->tell_idle = w->listed = false;
 		w->look_at = 0;
 	}
 	if (w->look_again)
@@ -186,22 +242,6 @@ claimed(void *ctx, const PGresult *res, const struct err *e)
 		worker_drain(w, "nothing is ready");
 	if (w->idle_since == NEVER)
 		w->idle_since = now_ms();
-}
-
-static void
-told_idle(void *ctx, const PGresult *res, const struct err *e)
-{
-	struct worker *w = ctx;
-	int64_t ms;
-
-	if (e) {
-		db_complain(w, "cannot ask to be woken", e);
-		return;
-	}
-	ms = pg_get_i64(res, 0, 0);
-	/* One that is due already is for the claim behind this, or cannot be taken. */
-	if (ms > 0)
-		w->next_due = deadline_in((ms < DUE_MIN_MS ? DUE_MIN_MS : ms) + 1);
 }
 
 struct pg_val
@@ -223,9 +263,8 @@ claim(struct worker *w)
 		w->claim_want = wanted(w);
 		w->claim_token = uuid_random();
 	}
-	if (w->tell_idle && !w->draining && would_be_woken(w))
-		pipe_call(&w->pipe, db_deadline(w), "SELECT jobctl.worker_idle($1)",
-			  PG_ARGS(pg_uuid(&w->id)), told_idle, w);
+	if (w->tell_idle && !w->draining)
+		list_as_idle(w, listed);
 	w->claiming = true;
 	pipe_call(&w->pipe, db_deadline(w),
 		  "SELECT id, project, queue, kind, args, attempt, max_attempts, timeout_ms,"

@@ -22,13 +22,13 @@ enum {
 };
 
 void
-report_free(struct report *p)
+run_report_free(struct run_report *p)
 {
 	free(p->message);
 	free(p->stats);
 	free(p->checkpoint);
 	free(p->result);
-	*p = (struct report)REPORT_INIT;
+	*p = (struct run_report)RUN_REPORT_INIT;
 }
 
 static void
@@ -125,7 +125,7 @@ merge_stats(char **stats, const struct json_member *m)
 }
 
 bool
-report_take(struct report *p, const struct json_scan *line)
+run_report_take(struct run_report *p, const struct json_scan *line)
 {
 	const struct json_member *message = json_scan_find(line, "message");
 	const struct json_member *said = json_scan_find(line, "progress");
@@ -158,7 +158,7 @@ understand(struct run *r)
 	struct err e;
 
 	return !r->line.cut && json_scan_object(&scan, r->line.buf, r->line.len, &e) == 0 &&
-	       report_take(&r->report, &scan);
+	       run_report_take(&r->report, &scan);
 }
 
 static void

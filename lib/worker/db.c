@@ -195,6 +195,7 @@ checked(void *ctx, const PGresult *res, const struct err *e)
 	if (!w->pooled) {
 		ask_for_keepalives(w);
 		pipe_call(&w->pipe, db_deadline(w), listen, PG_NOARGS, listening, w);
+		w->pipe.may_prepare = true;
 	} else if (!w->ever_registered) {
 		log_line(LOG_LEVEL_INFO, "connected through a pooler: new jobs and cancellations "
 			 "are found by polling", NULL);
@@ -223,7 +224,7 @@ registered(void *ctx, const PGresult *res, const struct err *e)
 	w->beat_at = 0;			/* learn at once what became of what we run */
 	w->look_at = 0;
 	w->neighbours_at = 0;		/* of those that came meanwhile we were not told */
-	w->tell_idle = false;
+	w->tell_idle = w->listed = false;
 }
 
 static void
@@ -301,7 +302,7 @@ begin_connecting(struct worker *w)
 {
 	struct err e = ERR_INIT;
 
-	w->connector = pg_connector_new(w->cmd->name, w->cfg.common.dbname,
+	w->connector = pg_connector_new(w->cmd->name, w->self.pid, w->cfg.common.dbname,
 					w->ever_registered ? w->cfg.lease_ms / 8 : NEVER, &e);
 	if (!w->connector)
 		lost(w, &e);
@@ -350,7 +351,7 @@ read_notifications(struct worker *w)
 		else if (!strcmp(n->extra, "neighbour"))
 			maintain_told(w);
 		else
-			w->look_at = 0;
+			claim_again(w);
 		PQfreemem(n);
 	}
 }

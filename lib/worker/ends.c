@@ -19,7 +19,7 @@ enum {
 	OUTPUT_BYTES = 1 << 17, /* output written by one call, more or less */
 	OUTPUT_CALLS = 4,	/* unanswered */
 	AGAIN_MS = 100, AGAIN_MAX_MS = 10000,	/* before a refused end is said again */
-	LINGER_MS = 20, ENOUGH = 400,	/* a batch of short jobs is worth this wait */
+	LINGER_MS = 50, ENOUGH = 400,	/* a batch of short jobs is worth this wait */
 };
 
 static void
@@ -122,7 +122,7 @@ send_reports(struct worker *w, struct run *const *runs, size_t nruns, bool joine
 	struct pg_array checkpoints = PG_ARRAY_INIT;
 
 	for (size_t i = 0; i < nruns; i++) {
-		struct report *p = &runs[i]->report;
+		struct run_report *p = &runs[i]->report;
 
 		if (!p->fresh)
 			continue;
@@ -217,7 +217,7 @@ log_end(const struct run *r, const char *status)
 static bool
 has_report(const struct run *r)
 {
-	const struct report *p = &r->report;
+	const struct run_report *p = &r->report;
 
 	return p->done >= 0 || p->message || p->stats || p->checkpoint;
 }
@@ -432,11 +432,7 @@ write_ends(struct worker *w)
 		finish(w, v, n);
 	else
 		give_back(w, v, n);
-	/* room, jobs that waited for these: see what there is then */
-	if (w->claim_want)
-		w->look_again = true;
-	else
-		w->look_at = 0;
+	claim_again(w);		/* room, jobs that waited for these: see what there is then */
 }
 
 void

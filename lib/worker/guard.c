@@ -84,6 +84,12 @@ guard_left(struct worker *w)
 }
 
 void
+guard_rest(struct worker *w)
+{
+	atomic_store(&w->guarded->fence_at, NEVER);
+}
+
+void
 guard_started(struct worker *w, struct run *r)
 {
 	struct guarded *g = w->guarded;
@@ -147,6 +153,9 @@ kill_below(const struct worker *w, pid_t ancestor, const struct processes *spare
 
 	cgroup_kill(&w->group);
 	processes_read(&t);
+	/* A worker that has come to rest meanwhile may start something of its own. */
+	if (ancestor != getpid() && atomic_load(&w->guarded->fence_at) == NEVER)
+		t.n = 0;
 	for (size_t i = 0; i < t.n; i++) {
 		const struct process *p = &t.v[i], *root = processes_root(&t, p, ancestor);
 

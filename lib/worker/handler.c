@@ -350,7 +350,7 @@ take_line(struct worker *w, struct handler *h)
 		bad_line(h, "\"ok\" is neither true nor false");
 		return;
 	}
-	if (!report_take(&r->report, &scan))
+	if (!run_report_take(&r->report, &scan))
 		bad_line(h, "a member of the report has the wrong type");
 	if (!ok) {
 		run_flush_soon(r);

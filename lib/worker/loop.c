@@ -489,6 +489,8 @@ worker_run(struct worker *w)
 	}
 	while (!w->over)
 		turn(w, sigfd);
+	if (!w->nchildren)
+		guard_rest(w);
 	if (w->fatal.kind)
 		w->status = cmd_fail(w->cmd, &w->fatal);
 	else if (!w->status && w->cfg.fail_on_failure && w->failed)

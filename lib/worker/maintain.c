@@ -23,6 +23,7 @@ enum {
 	MAINTAIN_MS = 15000,
 	LATE_MS = 100,		/* a lease that has just ended may be renewed in this moment */
 	SETTLE_MS = 200,	/* many start together, and each start is told to all */
+	BEHIND_MS = 250,	/* ends to be counted; a little at a time, claims come between */
 	AGAIN_MS = 250,		/* the dead one's last statement may still have a job locked */
 	ENDING_MS = 50,
 };
@@ -61,6 +62,8 @@ maintained(void *ctx, const PGresult *res, const struct err *e)
 	if (e)
 		db_complain(w, "maintenance failed", e);
 	(void)gave_back(res);		/* the claim behind this finds it */
+	if (res && pg_get_bool(res, 0, 2))
+		w->maintain_at = deadline_in(BEHIND_MS);
 	if (res && !PQgetisnull(res, 0, 1))
 		w->maintain_at = earliest(w->maintain_at,
 					  deadline_in(pg_get_i64(res, 0, 1) + db_jitter(LATE_MS)));
@@ -196,7 +199,7 @@ maintain_turn(struct worker *w)
 	w->maintaining = true;
 	if (now >= w->maintain_at) {
 		w->maintain_at = deadline_in(db_jitter(MAINTAIN_MS));
-		pipe_call(&w->pipe, db_deadline(w), "SELECT reaped, lease_ms FROM jobctl.maintain()",
+		pipe_call(&w->pipe, db_deadline(w), "SELECT reaped, lease_ms, behind FROM jobctl.maintain()",
 			  PG_NOARGS, maintained, w);
 	}
 	find_neighbours(w);

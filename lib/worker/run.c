@@ -30,7 +30,7 @@ run_new(struct worker *w)
 
 	*r = (struct run){
 		.out = -1, .err = -1, .control = -1, .spool = SPOOL_INIT,
-		.line = STR(CONTROL_LINE), .report = REPORT_INIT, .expires = NEVER,
+		.line = STR(CONTROL_LINE), .report = RUN_REPORT_INIT, .expires = NEVER,
 		.flush_at = NEVER, .place = -1, .exit_code = -1, .cpu_s = -1, .rss_bytes = -1,
 	};
 	w->runs = xreallocarray(w->runs, w->nruns + 1, sizeof *w->runs);
@@ -53,7 +53,7 @@ run_free(struct run *r)
 	close_pipes(r);
 	spool_free(&r->spool);
 	str_free(&r->line);
-	report_free(&r->report);
+	run_report_free(&r->report);
 	free(r->project);
 	free(r->queue);
 	free(r->kind);

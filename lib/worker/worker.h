@@ -78,12 +78,12 @@ enum run_stop {
 };
 
 /* What a job said of itself, the latest of each; texts are JSON but for the message. */
-struct report {
+struct run_report {
 	int64_t done, total;		/* -1: not said */
 	char *message, *stats, *checkpoint, *result;
 	bool fresh;			/* some of it is not written yet */
 };
-#define REPORT_INIT { .done = -1, .total = -1 }
+#define RUN_REPORT_INIT { .done = -1, .total = -1 }
 
 #define WORKER_GROUP "jobctl-"	/* names of control groups begin so; a worker's id follows */
 
@@ -120,7 +120,7 @@ struct run {
 	struct spool spool;
 	struct str line;		/* of the control channel, up to its newline */
 	int64_t bad_lines;
-	struct report report;
+	struct run_report report;
 	int64_t hold_until;		/* if it cannot be started by then, it goes back */
 	int64_t started, expires, ended;	/* expires: the timeout */
 	int64_t ran_ms;
@@ -206,9 +206,10 @@ struct worker {
 	struct uuid claim_token;
 	int64_t claim_want;		/* of the claim on its way or lost; 0: none */
 	int64_t look_at;		/* when to claim next */
-	bool look_again;		/* ends were written after the claim that is on its way */
-	bool tell_idle;			/* the last claim came short: ask to be woken */
-	int64_t next_due;		/* when a scheduled job falls due */
+	bool look_again;		/* the claim on its way may not see all there is */
+	bool tell_idle;			/* the last claim came short: ask to be woken before the next */
+	bool listed;			/* as idle, so that we are woken */
+	int64_t next_due;		/* when a scheduled job falls due, as the last asking told */
 	double mean_ms;			/* how long jobs take, smoothed; 0: not known */
 	double mean_args;		/* bytes of args, smoothed */
 
@@ -234,6 +235,7 @@ void guard_started(struct worker *w, struct run *r);
 void guard_settled(struct worker *w, struct run *r);
 void guard_died(struct worker *w);	/* do its work; does not return */
 void guard_left(struct worker *w);	/* what was ours is written or given back */
+void guard_rest(struct worker *w);	/* nothing runs below us that it would have to end */
 
 /* loop.c */
 int worker_run(struct worker *w);	/* until it is over; the exit status */
@@ -265,6 +267,7 @@ void maintain_ready(struct worker *w);	/* watch_fd is readable */
 /* claim.c */
 int64_t claim_due(const struct worker *w);
 void claim(struct worker *w);
+void claim_again(struct worker *w);
 void claim_hold(struct run *r);		/* for a moment, in which it may start */
 int64_t claim_held_until(const struct worker *w);
 void claim_tick(struct worker *w);	/* gives back what has been held too long */
@@ -350,8 +353,8 @@ void tree_free(struct worker *w);
 bool control_read(struct run *r);
 void control_end(struct run *r);	/* what is in it now is all there will be */
 /* Members of a line that reports; false, and nothing is changed, if one is not understood. */
-bool report_take(struct report *p, const struct json_scan *line);
-void report_free(struct report *p);
+bool run_report_take(struct run_report *p, const struct json_scan *line);
+void run_report_free(struct run_report *p);
 
 /* command.c */
 int command_init(struct worker *w, struct err *e) MUSTCHECK;	/* kinds and environments */

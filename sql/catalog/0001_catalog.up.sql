@@ -64,6 +64,7 @@ COMMENT ON COLUMN catalog.repositories.is_active IS 'false hides it from searche
 
 CREATE TABLE catalog.code_files (
     id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
+    -- jobctl: allow fk-without-index no program deletes repositories; two partial indexes serve all else
     repository_id uuid NOT NULL REFERENCES catalog.repositories ON DELETE CASCADE,
     relative_path text COLLATE "C" NOT NULL,
     content_hash text CONSTRAINT ck_code_file_hash CHECK (content_hash ~ '^[0-9a-f]{64}$'),

@@ -1,4 +1,5 @@
 -- Drops the roles too, unless another database of this server still uses them.
+DROP TABLE jobctl.submissions;
 DROP TABLE jobctl.projects;
 DROP FUNCTION jobctl.visible_projects();
 DROP FUNCTION jobctl.caller();

@@ -42,13 +42,26 @@ COMMENT ON DOMAIN jobctl.name IS
 CREATE TABLE jobctl.projects (
     project_id jobctl.name PRIMARY KEY,
     owner_role name NOT NULL,
+    max_running integer CHECK (max_running >= 0),
+    submits_per_hour integer CHECK (submits_per_hour >= 0),
     created_at timestamptz NOT NULL DEFAULT now()
 );
+CREATE INDEX projects_limited ON jobctl.projects (project_id) WHERE max_running IS NOT NULL;
 COMMENT ON TABLE jobctl.projects IS 'tenants';
+COMMENT ON COLUMN jobctl.projects.max_running IS 'how many of its jobs may run at once, in all queues together';
+COMMENT ON COLUMN jobctl.projects.submits_per_hour IS 'how many jobs may be submitted to it within any hour';
 COMMENT ON COLUMN jobctl.projects.owner_role IS
     'members of this role see and change the project''s jobs; "public" is every role';
 
 INSERT INTO jobctl.projects (project_id, owner_role) VALUES ('default', 'public');
+
+-- A row for each project that has such a limit.  Whoever submits to one has it locked.
+CREATE TABLE jobctl.submissions (
+    project_id jobctl.name PRIMARY KEY REFERENCES jobctl.projects ON DELETE CASCADE,
+    minutes timestamptz[] NOT NULL DEFAULT '{}',
+    counts integer[] NOT NULL DEFAULT '{}'
+) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 200);
+COMMENT ON TABLE jobctl.submissions IS 'how many jobs were submitted in each minute of the last hour';
 
 -- The role that is asking, inside functions that run with their owner's rights:
 -- what SET ROLE chose, else who logged in.  Neither can be made up.
@@ -70,9 +83,15 @@ SET search_path = pg_catalog, pg_temp AS $$
        OR (SELECT pg_has_role(jobctl.caller(), 'jobctl_all_projects', 'USAGE'))
        OR pg_has_role(jobctl.caller(), r.oid, 'USAGE')
 $$;
+REVOKE ALL ON FUNCTION jobctl.visible_projects() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION jobctl.visible_projects()
+    TO jobctl_submitter, jobctl_worker, jobctl_operator, jobctl_reader, jobctl_all_projects;
 
 ALTER TABLE jobctl.projects ENABLE ROW LEVEL SECURITY;
 CREATE POLICY visible ON jobctl.projects FOR SELECT
     USING (project_id = ANY (ARRAY(SELECT jobctl.visible_projects())));
-GRANT SELECT ON jobctl.projects
+ALTER TABLE jobctl.submissions ENABLE ROW LEVEL SECURITY;
+CREATE POLICY visible ON jobctl.submissions FOR SELECT
+    USING (project_id = ANY (ARRAY(SELECT jobctl.visible_projects())));
+GRANT SELECT ON jobctl.projects, jobctl.submissions
     TO jobctl_submitter, jobctl_worker, jobctl_operator, jobctl_reader;

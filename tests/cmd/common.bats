@@ -47,13 +47,17 @@ operands() {	# PROGRAM
 	jobctl) OPS=(help nothing) ;;
 	jobctl-db) OPS=(status) ;;
 	jobctl-migrate) OPS=(status) ;;
+	jobctl-verify) OPS=(--set jobctl --rows 100) ;;
 	jobctl-submit) OPS=(kind) ;;
 	jobctl-worker) OPS=(--drain -- true) ;;
-	jobctl-wait | jobctl-logs | jobctl-cancel) OPS=("$JOB") ;;
+	jobctl-wait | jobctl-explain | jobctl-logs | jobctl-events | jobctl-cancel | jobctl-retry | jobctl-hold | jobctl-release) OPS=("$JOB") ;;
 	jobctl-progress) OPS=(1/2) ;;
-	jobctl-reap) OPS=(--dry-run) ;;
+	jobctl-queue) OPS=(list) ;;
+	jobctl-reap | jobctl-prune) OPS=(--dry-run) ;;
 	jobctl-index) OPS=("$BATS_TEST_TMPDIR") ;;
 	jobctl-search) OPS=(word) ;;
+	jobctl-check) OPS=(failure-rate) ;;
+	jobctl-top) OPS=(-b) ;;
 	esac
 }
 
@@ -68,11 +72,29 @@ no_controls() {	# FILE
 	! tr -d '\n\t' <"$1" | LC_ALL=C grep -q '[[:cntrl:]]'
 }
 
-# A program that passes on a job's exit status says 125 for its own failures.
+# A program that passes on a job's exit status says 125 for its own failures, a plugin 3.
 failed_with() {	# STATUS PROGRAM
 	case $2 in
 	jobctl-wait) [ "$STATUS" = 125 ] ;;
+	jobctl-check) [ "$STATUS" = 3 ] ;;
 	*) [ "$STATUS" = "$1" ] ;;
+	esac
+}
+
+# The command line was wrong.
+refused() {	# PROGRAM
+	case $1 in
+	jobctl-check) [ "$STATUS" = 3 ] ;;
+	*) [ "$STATUS" = 64 ] ;;
+	esac
+}
+
+# Nothing is data when there is no answer, but for monitoring that is one.
+no_data() {	# PROGRAM
+	case $1 in
+	jobctl-check) grep -q '^JOBCTL UNKNOWN - ' "$OUT" ;;
+	jobctl-metrics) [ ! -s "$OUT" ] || [ "$(grep -v '^#' "$OUT")" = 'jobctl_up 0' ] ;;
+	*) [ ! -s "$OUT" ] ;;
 	esac
 }
 
@@ -81,6 +103,7 @@ civil() {	# PROGRAM
 	case $1/$STATUS in
 	*/0 | */1 | */64 | */65 | */66 | */69 | */7[3-8]) ;;
 	jobctl-wait/12[45]) ;;
+	jobctl-check/[23]) ;;
 	*) return 1 ;;
 	esac
 	no_controls "$ERR" && no_controls "$OUT"
@@ -141,11 +164,12 @@ report() {
 @test "an unknown option is one line and a hint, exit 64" {
 	local p
 	for p in $(programs); do
-		run -64 --separate-stderr "$p" --no-such-option
-		[ -z "$output" ]
-		[ "${#stderr_lines[@]}" = 2 ]
-		[[ "${stderr_lines[0]}" == "$p: unknown option \"--no-such-option\""* ]]
-		[ "${stderr_lines[1]}" = "$p: hint: try '$p --help'" ]
+		try "$p" --no-such-option
+		refused "$p"
+		no_data "$p"
+		[ "$(wc -l <"$ERR")" = 2 ]
+		[[ "$(head -n 1 "$ERR")" == "$p: unknown option \"--no-such-option\""* ]]
+		[ "$(tail -n 1 "$ERR")" = "$p: hint: try '$p --help'" ]
 	done
 }
 
@@ -158,8 +182,8 @@ report() {
 			! grep -qx -e "$short" <<<"$names" || continue
 			[ "${#short}" -gt 3 ] || continue
 			try "$p" "$short"
-			[ "$STATUS" = 64 ] || report "$p" "$short"
-			[ "$STATUS" = 64 ]
+			refused "$p" || report "$p" "$short"
+			refused "$p"
 		done
 	done
 }
@@ -170,11 +194,11 @@ report() {
 		while read -r letter name; do
 			try "$p" "$name"
 			report "$p" "$name"
-			[ "$STATUS" = 64 ]
+			refused "$p"
 			grep -qF "option \"$name\" needs a value" "$ERR"
 			[ "$letter" != - ] || continue
 			try "$p" "$letter"
-			[ "$STATUS" = 64 ]
+			refused "$p"
 			grep -qF "option \"$letter\" needs a value" "$ERR"
 		done < <(value_options "$p")
 	done
@@ -186,15 +210,44 @@ report() {
 		while read -r letter name; do
 			try "$p" "$name=x"
 			report "$p" "$name=x"
-			[ "$STATUS" = 64 ]
+			refused "$p"
 			grep -qF "takes no value" "$ERR"
 		done < <(value_options "$p" 0)
 	done
 }
 
+# VERB OPTION for each option that the program has and the verb has no use for.
+useless_options() {	# PROGRAM
+	"$1" --emit=words | awk -F'\t' '
+		$1 == "verb" { verb[++n] = $2 }
+		$1 == "option" && $6 != "-" {
+			for (i = 1; i <= n; i++)
+				if (index(" " $6 " ", " " verb[i] " ") == 0)
+					print verb[i], $4 == "0" ? $3 : $3 "=1h"
+		}'
+}
+
+@test "an option that a verb has no use for is refused, and named" {
+	local p verb option n=0
+	for p in $(programs); do
+		while read -r verb option; do
+			try "$p" "$verb" "$option"
+			[ "$STATUS" != 64 ] || grep -qF -e "${option%=*} means nothing to $verb, only to: " "$ERR" ||
+				try "$p" "$verb" "${option%=*}=1"
+			report "$p" "$verb" "$option"
+			refused "$p"
+			no_data "$p"
+			grep -qF -e "${option%=*} means nothing to $verb, only to: " "$ERR"
+			n=$((n + 1))
+		done < <(useless_options "$p")
+	done
+	[ "$n" -gt 10 ]
+}
+
 any_value() {	# VALUE
 	local p letter name
 
+	cd "$BATS_TEST_TMPDIR" || return	# a value may be the name of a file to write
 	for p in $(programs); do
 		operands "$p"
 		while read -r letter name; do
@@ -259,7 +312,7 @@ any_value() {	# VALUE
 		failed_with 69 "$p"
 		[ "$(wc -l <"$ERR")" = 1 ]
 		grep -qF "$BATS_TEST_TMPDIR/nowhere" "$ERR"
-		[ ! -s "$OUT" ]
+		no_data "$p"
 	done
 }
 
@@ -283,7 +336,7 @@ any_value() {	# VALUE
 		JOBCTL_DATABASE="host=$BATS_TEST_TMPDIR/nowhere password=geheim" try "$p" "${OPS[@]}"
 		run -1 grep geheim "$ERR" "$OUT"
 		try "$p" -d "host=$BATS_TEST_TMPDIR/nowhere password='geheim" "${OPS[@]}"
-		[ "$STATUS" = 64 ]
+		refused "$p"
 		run -1 grep geheim "$ERR" "$OUT"
 	done
 }
@@ -292,7 +345,7 @@ any_value() {	# VALUE
 	local p
 	use_database "$EMPTY"
 	for p in $(clients); do
-		[ "$p" != jobctl-migrate ] || continue
+		[[ $p != jobctl-migrate && $p != jobctl-verify ]] || continue	# they make it
 		operands "$p"
 		try "$p" "${OPS[@]}"
 		report "$p"
@@ -309,7 +362,7 @@ any_value() {	# VALUE
 	sql "UPDATE jobctl.schema_migrations SET version = 9000 WHERE set = 'jobctl' AND version =
 		(SELECT max(version) FROM jobctl.schema_migrations WHERE set = 'jobctl')"
 	for p in $(clients); do
-		[ "$p" != jobctl-migrate ] || continue
+		[[ $p != jobctl-migrate && $p != jobctl-verify ]] || continue	# they make it
 		operands "$p"
 		try "$p" "${OPS[@]}"
 		report "$p"
@@ -325,7 +378,7 @@ any_value() {	# VALUE
 	db="host=$PGHOST port=$PGPORT dbname=$PGDATABASE"
 	role_login stranger
 	for p in $(clients); do
-		[ "$p" != jobctl-migrate ] || continue
+		[[ $p != jobctl-migrate && $p != jobctl-verify ]] || continue	# they make it
 		operands "$p"
 		JOBCTL_DATABASE="$db user=stranger" try "$p" "${OPS[@]}"
 		report "$p"

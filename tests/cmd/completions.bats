@@ -90,6 +90,13 @@ includes() {	# SHELL LINE WORD...
 	offers bash 'jobctl-nothing --'
 }
 
+@test "bash: of a verb only its options" {
+	offers bash 'jobctl-migrate plan --al' --allow-out-of-order
+	offers bash 'jobctl migrate -v plan --al' --allow-out-of-order
+	offers bash 'jobctl-migrate status --al'
+	offers bash 'jobctl-migrate --al' --allow-out-of-order
+}
+
 @test "bash: choices, after a blank and after =" {
 	offers bash 'jobctl-db start --color a' auto always
 	offers bash 'jobctl-db start --color=a' auto always
@@ -142,6 +149,8 @@ includes() {	# SHELL LINE WORD...
 	offers zsh 'jobctl-db st' start status stop
 	offers zsh 'jobctl db st' start status stop
 	offers zsh 'jobctl-db --di' --dir
+	offers zsh 'jobctl-migrate plan --al' --allow-out-of-order
+	offers zsh 'jobctl migrate status --al'
 	offers zsh 'jobctl db --di' --dir
 	offers zsh 'jobctl-db start --color a' auto always
 	offers zsh 'jobctl-db start --color=n' never
@@ -162,6 +171,8 @@ includes() {	# SHELL LINE WORD...
 	offers fish 'jobctl-db st' start status stop
 	offers fish 'jobctl db st' start status stop
 	offers fish 'jobctl-db --di' --dir
+	offers fish 'jobctl-migrate plan --al' --allow-out-of-order
+	offers fish 'jobctl migrate status --al'
 	offers fish 'jobctl db --di' --dir
 	offers fish 'jobctl-db start --color a' auto always
 	offers fish 'jobctl-db start --color=n' --color=never

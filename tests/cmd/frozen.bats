@@ -105,6 +105,7 @@ feed() {
 	hold jobctl.jobs
 	ask healthy jobctl-status -a
 	eventually 10 prints 1 waiting
+	eventually 20 says healthy 'waits for table jobctl.jobs, which is locked by pid [0-9]* (user [a-z]*, application "holder", client local, active), in a transaction for [^,]*, last said: SELECT pg_sleep(1000); "SELECT pg_terminate_backend([0-9]*)" ends it$'
 
 	use_own_server jobctl
 	jobctl-migrate -Q up

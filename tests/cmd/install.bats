@@ -38,6 +38,8 @@ files() {
 	[ -f "$D/usr/lib/systemd/system/jobctl-worker@.service" ]
 	[ -f "$D/usr/share/doc/jobctl/LICENSE" ]
 	[ -f "$D/usr/share/jobctl/sql/jobctl/0002_queue.up.sql" ]
+	[ -f "$D/usr/share/jobctl/contrib/grafana/jobctl.json" ]
+	[ -f "$D/usr/share/jobctl/contrib/prometheus/jobctl.rules.yml" ]
 }
 
 @test "modes: programs 755, the rest 644, no link leads out" {

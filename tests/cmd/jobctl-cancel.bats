@@ -118,12 +118,33 @@ ${JOBS[1]} completed" ]
 	some 3 q
 	submit k "queue => 'other'" >/dev/null
 	run -64 jobctl-cancel -q q </dev/null
-	[[ "$output" == *"this would cancel 3 jobs"*"--yes"*"--dry-run"* ]]
+	[[ "$output" == *"3 jobs match: 3 pending"*"this would cancel 3 jobs"*"--yes"*"--dry-run"* ]]
 	[ "$(sql 'SELECT count(*) FROM jobctl.jobs')" = 4 ]
-	run -0 jobctl-cancel -q q --yes
+	run -0 --separate-stderr jobctl-cancel -q q --yes
 	[ "${#lines[@]}" = 3 ]
+	[ "$stderr" = 'jobctl-cancel: 3 jobs match: 3 pending' ]
 	[ "$(sql 'SELECT count(*) FROM jobctl.jobs')" = 1 ]
 	run -0 jobctl-cancel -q other
+}
+
+@test "filters: how many there are, of what and where, the most first" {
+	local n
+
+	some 3 q
+	claim q
+	some 2 r
+	some 1 s
+	run -0 --separate-stderr jobctl-cancel --all --dry-run
+	[ "$stderr" = 'jobctl-cancel: 6 jobs match: 3 running in q, 2 pending in r, 1 pending in s' ]
+	run -0 --separate-stderr jobctl-cancel -q s --dry-run
+	[ "$stderr" = 'jobctl-cancel: 1 job matches: 1 pending' ]
+	run -0 --separate-stderr jobctl-cancel -Q --all --dry-run
+	[ -z "$stderr$output" ]
+	for n in 1 2 3 4 5 6 7; do
+		some 1 "t$n"
+	done
+	run -0 --separate-stderr jobctl-cancel --all --dry-run
+	[[ "$stderr" == *': 3 running in q, 2 pending in r, 1 pending in '*', 2 others' ]]
 }
 
 @test "filters: nothing matches is exit 1" {
@@ -154,7 +175,7 @@ ${JOBS[1]} completed" ]
 	some 3 q
 	run -0 --separate-stderr jobctl-cancel -q q --dry-run
 	[ "$output" = "$(printf '%s cancelled\n' "${JOBS[@]}")" ]
-	[ -z "$stderr" ]
+	[ "$stderr" = 'jobctl-cancel: 3 jobs match: 3 pending' ]
 	[ "$(sql 'SELECT count(*) FROM jobctl.jobs')" = 3 ]
 	claim q
 	run -0 --separate-stderr jobctl-cancel --dry-run --json "${JOBS[1]}"
@@ -174,7 +195,7 @@ ${JOBS[1]} completed" ]
 @test "on a terminal it asks; anything but yes changes nothing" {
 	some 2 q
 	run -1 script -qec 'jobctl-cancel -q q' /dev/null <<<n
-	[[ "$output" == *"cancel 2 jobs? [y/N]"*"nothing was changed"* ]]
+	[[ "$output" == *"2 jobs match: 2 pending"*"cancel 2 jobs? [y/N]"*"nothing was changed"* ]]
 	run -1 script -qec 'jobctl-cancel -q q' /dev/null <<<''
 	[ "$(sql 'SELECT count(*) FROM jobctl.jobs')" = 2 ]
 	run -0 script -qec 'jobctl-cancel -q q' /dev/null <<<y
@@ -199,7 +220,7 @@ ${JOBS[1]} completed" ]
 
 @test "thousands, in batches, each answered for" {
 	some 2345 q
-	run -0 jobctl-cancel -q q --yes
+	run -0 --separate-stderr jobctl-cancel -q q --yes
 	diff <(printf '%s cancelled\n' "${JOBS[@]}") <(printf '%s\n' "${lines[@]}")
 	[ "$(sql 'SELECT count(DISTINCT completed_at) FROM jobctl.finished_jobs')" = 5 ]
 }

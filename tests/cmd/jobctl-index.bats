@@ -6,12 +6,11 @@
 
 bats_require_minimum_version 1.5.0
 load ../helper
+load ../repository
 
 setup_file() {
 	new_database
-	git config --global user.name t
-	git config --global user.email t@example.org
-	git config --global init.defaultBranch main
+	git_identity
 }
 
 setup() {
@@ -47,17 +46,6 @@ text_of() {	# PATH
 
 lines() {	# N
 	seq -f 'line %g of a text' "$1"
-}
-
-four_files() {
-	git init -q
-	printf '#include <stdio.h>\n\nint\nmain(void)\n{\n\treturn 0;\n}\n' >main.c
-	printf 'def f(x):\n    return x\n\n\nclass C:\n    pass\n' >lib.py
-	mkdir doc
-	lines 100 >doc/a.txt
-	: >empty
-	git add -A
-	git commit -qm x
 }
 
 @test "a repository of four files: rows, hashes, languages, commit" {

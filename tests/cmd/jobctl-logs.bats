@@ -110,6 +110,25 @@ end" ]
 	[[ "${lines[1]}" =~ ^20[0-9T:.-]+Z\ two$ ]]
 	[[ "${lines[2]}" =~ ^20[0-9T:.-]+Z\ three$ ]]
 	[ "${#lines[@]}" = 3 ]
+	[ "$(jobctl-logs --timestamps=absolute "$ID")" = "$output" ]
+	run -64 jobctl-logs --timestamps=never "$ID"
+}
+
+@test "--timestamps=relative: how long after its run began" {
+	running "backoff => 'constant:0s'"
+	wrote "$ID" 1 1 'one\ntw'
+	wrote "$ID" 2 1 'o\n'
+	wrote "$ID" 3 2 'three\n' 5
+	sql "UPDATE jobctl.jobs SET started_at = created_at;
+		UPDATE jobctl.job_output o SET at = j.created_at + CASE n WHEN 3 THEN interval '125 s' ELSE '2.1 s' END FROM jobctl.jobs j"
+	[ "$(jobctl-logs --timestamps=relative "$ID")" = "   +2.1s one
+   +2.1s two
+  +2m05s [... 5 bytes dropped ...]
+  +2m05s three" ]
+	finish "$ID" exit 1 >/dev/null
+	claim q two
+	wrote "$ID" 1 1 'again\n'
+	[[ "$(jobctl-logs --timestamps=relative "$ID")" =~ ^' '+'+'[0-9.]+'s again'$ ]]
 }
 
 @test "--json: pieces with their stream, as valid UTF-8" {

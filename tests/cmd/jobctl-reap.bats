@@ -151,6 +151,13 @@ workers() {
 	[ "$(state "$JOB")" = 'cancelled|1|1' ]
 }
 
+@test "a job that somebody took by hand has failed when its time is over, and no worker crashed" {
+	sql "INSERT INTO jobctl.indexing_jobs (repo_path, project_id, status) VALUES ('/r', 'default', 'running')"
+	sql "UPDATE jobctl.workers SET lease_until = now() - interval '1 s'"
+	run -0 --separate-stderr jobctl-reap -H -o status,crashes,error_message
+	[[ $output == $'failed\t0\t'*'took it and has not said how it ended within 1h00m' ]]
+}
+
 @test "a table, fields and JSON have the job, its queue and its worker" {
 	local queue
 	neighbour gone 999999999

@@ -56,7 +56,7 @@ ids() {
 	zoo
 	run -0 --separate-stderr jobctl-status
 	[ "${#lines[@]}" = 5 ]
-	[[ "${lines[0]}" =~ ^ID\ +STATUS\ +REASON\ +QUEUE\ +KIND\ +ATTEMPT\ +AGE\ +RAN\ +MESSAGE$ ]]
+	[[ "${lines[0]}" =~ ^ID\ +STATUS\ +REASON\ +QUEUE\ +KIND\ +ATTEMPT\ +AGE\ +RAN\ +LEFT\ +MESSAGE$ ]]
 	[[ "${lines[1]}" == "${PENDING:0:13}"*pending*NoWorker*slow*mail* ]]
 	[[ "${lines[4]}" == "${RUNNING:0:13}"*running*Healthy*run*build*1*"frame 300" ]]
 	[ -z "$stderr" ]
@@ -112,6 +112,36 @@ $RUNNING" ]
 	[ "$(jq -c '[.result, .args, .wait_s >= 0, .run_s >= 0, .eta_s]' <<<"$output")" = '[{"x":[1]},{"a":1},true,true,null]' ]
 	run -0 jobctl-status --json "$LATER"
 	[ "$(jq -c '[.wait_s, .reasons]' <<<"$output")" = '[null,["Scheduled","NoWorker"]]' ]
+}
+
+@test "eta_s: from the progress, else from how long half of the kind ran, and not past that" {
+	local a b c
+
+	worker w1
+	a=$(submit told "queue => 'q'")
+	b=$(submit known "queue => 'q'")
+	c=$(submit new "queue => 'q'")
+	claim q
+	sql "SET session_replication_role = replica;
+	     UPDATE jobctl.jobs SET started_at = now() - interval '100 s'"
+	report "$a" 25 100 ''
+	sql "INSERT INTO jobctl.kind_seconds (project_id, kind, n, p50_s, p95_s) VALUES
+		('default', 'told', 9, 5000, 9000), ('default', 'known', 9, 150, 300)"
+	eta() { jobctl-status --json "$1" | jq '.eta_s | if . then (. / 10 | round * 10) else . end'; }
+	[ "$(eta "$a")" = 300 ]
+	[ "$(eta "$b")" = 50 ]
+	[ "$(eta "$c")" = null ]
+	run -0 jobctl-status --sort -eta_s -H -o id
+	[ "$output" = "$a
+$b
+$c" ]
+	run -0 jobctl-status "$a"
+	has_line 'progress +25/100 \(25%\), (4m5[0-9]|5m0[0-9])s left.*'
+	sql "SET session_replication_role = replica;
+	     UPDATE jobctl.jobs SET started_at = now() - interval '151 s'"
+	[ "$(eta "$b")" = null ]
+	finish "$b" ok
+	[ "$(eta "$b")" = null ]
 }
 
 @test "-o gives these fields, one token each, and reasons joined by commas" {
@@ -313,6 +343,23 @@ $b" ]
 	[ "$(ids "${HELD:0:25}")" = "$HELD" ]
 }
 
+@test "ids: one that says when it was made is believed only as long as it helps" {
+	local id ago now ahead
+
+	printf -v ago '%012x' $((($(date +%s) - 86400 * 400) * 1000))
+	printf -v now '%012x' $(($(date +%s) * 1000))
+	printf -v ahead '%012x' $((($(date +%s) + 86400 * 400) * 1000))
+	for id in "${ago:0:8}-${ago:8}-7000-8000-000000000001" "${now:0:8}-${now:8}-7000-8000-000000000002" \
+		"${ahead:0:8}-${ahead:8}-7000-8000-000000000003" aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaaa; do
+		submit build "queue => 'q'" "id => '$id'"
+		run -0 jobctl-status "$id"
+		[[ "${lines[1]}" == status*pending* ]]
+		sql "SELECT jobctl.cancel(ARRAY['$id'::uuid])"
+		run -0 jobctl-status "$id"
+		[[ "${lines[1]}" == status*cancelled* ]]
+	done
+}
+
 @test "ids: in the order given, each once" {
 	zoo
 	[ "$(ids "$DONE" "$HELD" "$RUNNING" "${HELD:0:30}" "$DONE")" = "$DONE
@@ -389,7 +436,8 @@ $DONE" ]
 	has_line 'earlier +attempt 1, 20.*Z, ran .*: signal 9 on host1: killed'
 	[[ "$output" == *$'output, the last lines\n  | line 1.3\n  | line 1.4\n  | line 2.1\n'*$'  | line 3.4\n'* ]]
 	[[ "$output" == *$'\n''args       {'$'\n''               "n": 1,'* ]]
-	has_line "next +jobctl-logs $id"
+	[[ "$output" == *"next       jobctl-logs $id
+           jobctl-retry $id" ]]
 }
 
 @test "one job in full: pending after a failure, waiting for others, held, reaped" {
@@ -406,7 +454,8 @@ $DONE" ]
 	[[ "$output" == *"           $b to complete, is pending"* ]]
 	has_line 'due +20.*Z, in (59m|1h00).*'
 	has_line 'events +20.*Z hold by jobctl .*: not today'
-	[[ "$output" == *"next       jobctl-logs -f $id"*"jobctl-cancel $id" ]]
+	[[ "$output" == *"next       jobctl-release $id
+           jobctl-explain $id"*"jobctl-cancel $id" ]]
 	claim a
 	finish "$a" exit 1 oops
 	run -0 jobctl-status "$a"
@@ -573,10 +622,31 @@ has_another() {
 4" ]
 }
 
-@test "--watch on a terminal draws anew" {
+@test "--watch appends: a time before each table, nothing between lines for programs" {
+	zoo
+	start jobctl-status --watch=100ms --by status -s held
+	eventually 10 bash -c "[ \$(grep -c '^-- 20..-..-.. ..:..:..Z\$' $STARTED_LOG) -ge 2 ]"
+	[[ "$(sed -n 2p "$STARTED_LOG")" =~ ^STATUS\ +COUNT$ ]]
+	[[ "$(sed -n 4p "$STARTED_LOG")" == --\ 20* ]]
+	start jobctl-status --watch=100ms --json -o status -s held
+	eventually 10 bash -c "[ \$(wc -l <$STARTED_LOG) -ge 3 ]"
+	[ "$(head -n 3 "$STARTED_LOG" | sort -u)" = '{"v":1,"status":"held"}' ]
+}
+
+@test "--watch on a terminal draws over what was there, and never clears it first" {
 	zoo
 	run -0 timeout 20 script -qec "jobctl-status --watch=100ms $DONE" /dev/null
-	[[ "$output" == $'\033[H\033[2J'"job        $DONE"* ]]
+	[[ "$output" == $'\033[H'"job        $DONE"$'\033[K'* ]]
+	[[ "$output" != *$'\033[2J'* ]]
+	[[ "$output" == *$'\033[J' ]]
+}
+
+@test "--watch on a terminal cuts at its edges" {
+	zoo
+	run -0 timeout 20 script -qec "stty cols 30 rows 4; jobctl-status --watch=100ms $DONE" /dev/null
+	[ "${#lines[@]}" = 4 ]
+	[ "${lines[0]}" = $'\033[H'"job        ${DONE:0:19}"$'\033[m\r' ]
+	[ "${lines[3]}" = $'\033[J' ]
 }
 
 @test "a long message is shortened on a terminal, and nowhere else" {
@@ -633,6 +703,22 @@ has_another() {
 	run -76 jobctl-status -d 'dbname=postgres'
 	[[ "$output" == *"run: jobctl-migrate up"* ]]
 	run -76 jobctl-status -d 'dbname=postgres' 00000000-0000-7000-8000-000000000000
+}
+
+@test "what runs is found without reading what waits" {
+	local at log=$SUITE_DIR/server.log
+
+	zoo
+	sql "INSERT INTO jobctl.jobs (id, kind, queue) SELECT jobctl.new_id(), 'k', 'q' FROM generate_series(1, 20000)"
+	sql 'ANALYZE jobctl.jobs'
+	at=$(stat -c %s "$log")
+	run -0 jobctl-status -H -o id -s running -d "$JOBCTL_DATABASE options='-c session_preload_libraries=auto_explain
+		-c auto_explain.log_min_duration=0 -c auto_explain.log_nested_statements=on'"
+	[ "$output" = "$RUNNING" ]
+	tail -c +$((at + 1)) "$log" >"$BATS_TEST_TMPDIR/plans"
+	grep -q 'Index Cond: (id = ANY' "$BATS_TEST_TMPDIR/plans"
+	run -1 grep -E 'Seq Scan on jobs|Index Scan Backward using jobs_pkey on jobs [^i]*$' "$BATS_TEST_TMPDIR/plans"
+	[ "$(jobctl-status --count -s running,held)" = 2 ]
 }
 
 @test "many ids at once, and a list that feeds another program" {

@@ -240,7 +240,8 @@ refused() {	# STATUS MESSAGE ARG...; with $input on stdin
 	refused 64 '--dbname: the value is empty' -d '' k
 	refused 64 "the project is longer than 255" -p "$(printf 'x%.0s' {1..256})" k
 	refused 64 '--unique: the value is empty' --unique '' k
-	refused 64 'the unique key is longer than 1000' --unique "$(printf 'x%.0s' {1..1001})" k
+	refused 64 'the unique key is longer than 1000 bytes' --unique "$(printf 'x%.0s' {1..1001})" k
+	refused 64 'the unique key is longer than 1000 bytes' --unique "$(printf 'é%.0s' {1..501})" k
 	refused 64 '--priority: ' --priority 2147483648 k
 	refused 64 '--max-attempts: 0 is out of range' --max-attempts 0 k
 	refused 64 '--timeout: 0 is out of range' --timeout 0 k
@@ -270,7 +271,8 @@ refused() {	# STATUS MESSAGE ARG...; with $input on stdin
 	refused 65 'the argument "a": column 2: \u0000' k a:='"\u0000"'
 	refused 65 'the argument "a='$'\\xff''" is not valid UTF-8' k a=$'\xff'
 	refused 65 'the argument "'$'\\xff''" is not valid UTF-8' -- true $'\xff'
-	refused 65 'a job of kind index needs the argument repo_path' index
+	refused 65 'a job of kind index needs the argument repo_path, or repository_id' index
+	refused 65 'repository_id "7" is not a UUID in lower case' index repository_id=7
 	refused 65 'repo_path is not a text' index repo_path:=1
 	refused 65 'repo_path "a/b" is not absolute' index repo_path=a/b
 	refused 65 'repo_path "" is not absolute' index repo_path=
@@ -282,6 +284,15 @@ refused() {	# STATUS MESSAGE ARG...; with $input on stdin
 @test "a path with dots that is no way up is accepted, and one that does not exist" {
 	run -0 jobctl-submit index repo_path=/a/foo..bar/..x/x../...
 	run -0 jobctl-submit index repo_path=/
+}
+
+@test "a repository is named by its path or its id, and has one live job by either" {
+	local id=6f1e4c1c-3f0f-4a39-9d34-0d7b3d2f9a11 job
+
+	job=$(jobctl-submit index repository_id=$id)
+	[ "$(jobctl-submit index repository_id=$id)" = "$job" ]
+	[ "$(jobctl-submit --lines index 'repository_id={}' <<<$id)" = "$job" ]
+	[ "$(sql "SELECT jobctl.create_index_job('$id')")" = "$job" ]
 }
 
 @test "--lines with a command: {} everywhere, whatever the name" {
@@ -611,6 +622,19 @@ bad_line() {	# MESSAGE LINE
 	run -74 bash -c 'seq 1000 | jobctl-submit --lines k >/dev/full'
 	run -0 bash -c 'seq 100000 | jobctl-submit --lines k 2>&1 >&7 | cat' 7> >(:)
 	[ -z "$output" ]
+}
+
+@test "a project that has submitted enough for this hour: exit 75, and when to come again" {
+	sql "INSERT INTO jobctl.projects (project_id, owner_role) VALUES ('tier', 'public'); SELECT jobctl.limit_submissions('tier', 2)"
+	jobctl-submit -Q -p tier k
+	jobctl-submit -Q -p tier k
+	run -75 --separate-stderr jobctl-submit -p tier k
+	[ "${stderr_lines[0]}" = 'jobctl-submit: project "tier" may submit 2 jobs an hour, and has submitted 2' ]
+	[[ ${stderr_lines[1]} =~ 'try again at 20'[-0-9T:.]+'Z, in '(60m[0-9]{2}s|1h0[01]m)$ ]]
+	[ -z "$output" ]
+	run -75 --separate-stderr jobctl-submit --lines -p tier k <<<a
+	[[ ${stderr_lines[0]} == 'jobctl-submit: line 1: project "tier" may submit 2 jobs an hour'* ]]
+	[ "$(sql "SELECT count(*) FROM jobctl.jobs WHERE project_id = 'tier'")" = 2 ]
 }
 
 @test "who may submit, and for which project" {

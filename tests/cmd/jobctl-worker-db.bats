@@ -161,6 +161,21 @@ quiet_for_beats() {	# N TICKS
 	eventually 10 status_is "$id" completed
 }
 
+@test "a scheduled job that somebody has locked hides none that falls due later" {
+	local stuck id
+	stuck=$(submit k '{}' "run_in => '1 ms'")
+	start psql -Xq -c 'BEGIN' -c "SELECT FROM jobctl.jobs WHERE id = '$stuck' FOR UPDATE" -c 'SELECT pg_sleep(602)'
+	held() { sql "SELECT 1 FROM pg_stat_activity WHERE query LIKE '%pg_sleep(602)%' AND datname = '$PGDATABASE' AND pid <> pg_backend_pid()" | grep -q 1; }
+	eventually 10 held
+	start_worker -q "$Q" --poll 1h -- true
+	idle() { [ "$(sql "SELECT idle FROM jobctl.workers WHERE '$Q' = ANY (queues)")" = t ]; }
+	eventually 10 idle
+	id=$(submit k '{}' "run_in => '500 ms'")
+	eventually 10 status_is "$id" completed
+	status_is "$stuck" pending
+	sql "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(602)%' AND datname = '$PGDATABASE' AND pid <> pg_backend_pid()"
+}
+
 @test "a server that has become read-only is left, without spinning" {
 	local id before
 	start_worker -q "$Q" --lease 1s -- true
@@ -473,6 +488,17 @@ within_a_second() {	# of TIME the first run of the job ID was over
 	start_sh_worker --poll 1h
 	eventually 10 status_is "$id" completed
 	prints '1/worker_lost 1/ok' runs "$id"
+}
+
+# 35,000 are four parts.  What waits for each of them until the next time would be late.
+@test "ends that nobody has counted are counted in parts, one soon after the other" {
+	sql "INSERT INTO jobctl.finished_jobs (id, completed_at, created_at, run_at, started_at, priority, attempt, max_attempts,
+			crashes, spent, status, outcome, project_id, queue, kind, created_by, args)
+		SELECT jobctl.new_id(), e.at, e.at, e.at, e.at, 0, 1, 1, 0, 0, 'completed', 'ok', 'default', '$Q', 'k', 'me', '{}'
+		FROM (SELECT now() - interval '5 min' + n * interval '1 ms' AS at FROM generate_series(1, 35000) n) e;
+		UPDATE jobctl.counted SET counted_until = now() - interval '1 hour'"
+	start_sh_worker
+	eventually 10 prints 35000 sql "SELECT sum(n) FROM jobctl.job_counts WHERE queue = '$Q'"
 }
 
 @test "a worker that was suspended for too long changes nothing" {

@@ -221,7 +221,7 @@ works_again() {
 
 @test "a cut while the worker is idle: it gets the job that came meanwhile" {
 	local id
-	start_far_worker --lease 4s --poll 1h
+	start_far_worker --lease $((4 * SUITE_SLOW))s --poll 1h
 	eventually 10 idle
 	cut
 	touch "$D/go"
@@ -235,7 +235,7 @@ works_again() {
 @test "a cut while a job runs, shorter than the lease: it runs on" {
 	local id
 	id=$(submit_patient)
-	start_far_worker --lease 4s
+	start_far_worker --lease $((4 * SUITE_SLOW))s
 	eventually 10 exists "$D/ledger"
 	cut
 	eventually 10 says 'the database has stopped answering'
@@ -248,7 +248,7 @@ works_again() {
 @test "a cut when a job has ended and is not written, shorter than the lease: it is written later" {
 	local id
 	id=$(submit_patient)
-	start_far_worker --lease 4s
+	start_far_worker --lease $((4 * SUITE_SLOW))s
 	eventually 10 exists "$D/ledger"
 	cut
 	touch "$D/go"
@@ -262,7 +262,7 @@ works_again() {
 
 @test "answers that are swallowed: an end that was written is not written again" {
 	local id
-	start_far_worker --lease 4s --poll 1h
+	start_far_worker --lease $((4 * SUITE_SLOW))s --poll 1h
 	eventually 10 idle
 	id=$(submit_patient)
 	eventually 10 exists "$D/ledger"
@@ -278,7 +278,7 @@ works_again() {
 
 @test "answers that are swallowed: a job that was claimed is run, once" {
 	local id
-	start_far_worker --lease 4s --poll 1h
+	start_far_worker --lease $((4 * SUITE_SLOW))s --poll 1h
 	eventually 10 idle
 	start psql -Xq -c BEGIN -c 'LOCK TABLE jobctl.claims IN SHARE MODE' -c 'SELECT pg_sleep(600)'
 	eventually 10 prints 1 sql "SELECT count(*) FROM pg_locks WHERE relation = 'jobctl.claims'::regclass AND mode = 'ShareLock'"

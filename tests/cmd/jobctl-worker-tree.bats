@@ -89,6 +89,16 @@ in_database() {	# EXPRESSION over the row of the worker
 	dead a
 }
 
+@test "what a job starts before the worker has its turn again is its own" {
+	local id
+	id=$(submit_sh "$(escape bare)")
+	# leaks cannot be looked for in a process that is traced
+	ASAN_OPTIONS=${ASAN_OPTIONS:-}:detect_leaks=0 timeout 30 strace -f -qq -o "$D/trace" -e trace=pidfd_open \
+		-e inject=pidfd_open:delay_exit=200000 jobctl-worker -q "$Q" --drain -j 2 -- sh -c '{sh}'
+	status_is "$id" completed
+	dead bare
+}
+
 @test "orphans that end by themselves are collected" {
 	local id worker
 	id=$(submit_sh "for i in 1 2 3 4 5; do (setsid true &); done; echo >$D/up; $(wait_for go)")

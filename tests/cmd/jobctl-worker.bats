@@ -475,6 +475,19 @@ END')
 	eventually 10 status_is "$id" completed
 }
 
+@test "an idle worker learns of what is scheduled after it went idle, and when that changes" {
+	local far near
+	start_worker -q "$Q" --poll 1h -- true
+	idle() { [ "$(sql "SELECT idle FROM jobctl.workers WHERE '$Q' = ANY (queues)")" = t ]; }
+	eventually 10 idle
+	far=$(submit k '{}' "run_in => '2 s'")
+	near=$(submit k '{}' "run_in => '500 ms'")
+	eventually 10 status_is "$near" completed
+	eventually 10 status_is "$far" completed
+	near=$(submit k '{}' "run_in => '1 ms'")	# due by the time it is looked for
+	eventually 10 status_is "$near" completed
+}
+
 @test "higher priority first, then the older; queues in the order given" {
 	local id
 	QUEUE=$Q-b submit_sh "echo b >>$D/log" >/dev/null

@@ -106,6 +106,22 @@ cancel() {	# NAME LOSE
 	prints 'cancelled|1' job "$id" "status, (SELECT count(*) FROM jobctl.job_events e WHERE e.job_id = '$id')"
 }
 
+# All of them and once, or said again.
+retry() {	# NAME LOSE
+	local id status=0
+
+	id=$(QUEUE=$1 submit k) || return 1
+	sql "SELECT jobctl.cancel('{$id}')" >/dev/null || return 1
+	LOSE_FIRED=$D/fired.$1 losing "$2" jobctl-retry "$id" --edit n:=1 >"$D/said.$1" || status=$?
+	if [ "$status" = 69 ]; then
+		[ ! -s "$D/said.$1" ] || return 1
+		jobctl-retry "$id" >"$D/said.$1" || return 1
+	fi
+	[ "$(<"$D/said.$1")" = "$id pending" ] || return 1
+	prints 'pending|1|1' job "$id" "status, (SELECT count(*) FROM jobctl.job_attempts a WHERE a.job_id = '$id'),
+		(SELECT count(*) FROM jobctl.job_events e WHERE e.job_id = '$id' AND e.event = 'retry')"
+}
+
 wait_end() {	# NAME LOSE
 	local id status=0
 
@@ -149,6 +165,11 @@ wait_end() {	# NAME LOSE
 @test "a job cancelled: a call that is not sent, an answer that is lost" {
 	every_call before cancel 2
 	every_call after cancel 2
+}
+
+@test "a job retried: a call that is not sent, an answer that is lost" {
+	every_call before retry 3
+	every_call after retry 3
 }
 
 @test "a job waited for: a call that is not sent, an answer that is lost" {

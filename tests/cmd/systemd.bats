@@ -12,13 +12,14 @@ setup() {
 		# verify wants programs that are installed
 		sed -E 's,^(Exec[A-Za-z]+=)jobctl-[a-z]+,\1/bin/true,' "$unit" >"$U/${unit##*/}"
 	done
-	cp "$SUITE_ROOT/systemd/jobctl-worker-drain@.timer" "$U"
+	cp "$SUITE_ROOT"/systemd/*.timer "$U"
 }
 
 @test "systemd finds nothing to say about the units" {
 	SYSTEMD_UNIT_PATH=$U: run -0 systemd-analyze verify --man=no --recursive-errors=no \
 		"$U/jobctl-worker@mail.service" "$U/jobctl-worker-drain@mail.service" \
-		"$U/jobctl-worker-drain@mail.timer" "$U/jobctl-migrate.service"
+		"$U/jobctl-worker-drain@mail.timer" "$U/jobctl-migrate.service" \
+		"$U/jobctl-prune.service" "$U/jobctl-prune.timer"
 	[ -z "$output" ]
 }
 

@@ -11,7 +11,8 @@
  * are counted over the process, also those that travel together: what is in front
  * of the N-th reaches the server, what is behind it does not.  LOSE_FIRED names a
  * file that is made when it happens.  With TLS it is the same, between libpq and
- * OpenSSL.
+ * OpenSSL.  With LOSE_KILL in the environment the process is killed instead, and if
+ * that is "sent", after: does not wait for the answer.
  */
 #include "base.h"
 
@@ -20,6 +21,7 @@
 #include <fcntl.h>
 #include <openssl/ssl.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -59,6 +61,15 @@ fire(void)
 	done = true;
 	if (z)
 		close(open(z, O_WRONLY | O_CREAT | O_CLOEXEC, 0666));
+}
+
+static void
+die_if_asked(const char *how)
+{
+	const char *z = getenv("LOSE_KILL");
+
+	if (z && (!how || !strcmp(z, how)))
+		raise(SIGKILL);
 }
 
 /* One byte further: the type of the message that it ends, or 0. */
@@ -189,11 +200,13 @@ send_by(const struct way *w, const void *buf, size_t n)
 	sent = next;
 	if (has(after, buf, n) || (number(after) && sent.calls == number(after))) {
 		fire();
+		die_if_asked("sent");
 		losing = w->fd;
 	}
 	if (part == n || losing == w->fd)
 		return (ssize_t)n;
 	fire();
+	die_if_asked(NULL);
 	shutdown(w->fd, SHUT_RDWR);
 	errno = EPIPE;
 	return -1;
@@ -216,6 +229,7 @@ recv_by(const struct way *w, void *buf, size_t n)
 		if (got > 0 || (got < 0 && errno == EAGAIN && poll(&p, 1, 10000) > 0))
 			continue;
 		losing = -1;
+		die_if_asked(NULL);
 		shutdown(w->fd, SHUT_RDWR);
 		errno = ECONNRESET;
 		return -1;

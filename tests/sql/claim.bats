@@ -155,7 +155,7 @@ session() {	# 'STATEMENTS'
 
 # As if the time of what the session remembers were over.
 forget="SELECT set_config(name, regexp_replace(setting, '^[0-9.]+', '0'), false) IS NULL FROM
-	(SELECT 'jobctl.mark_' || md5(ROW('default', NULL::text[], NULL::text[])::text) AS name) n, current_setting(name) AS setting;"
+	(SELECT 'jobctl.mark_' || md5(ROW('default', NULL::text[], NULL::text[], NULL::text[])::text) AS name) n, current_setting(name) AS setting;"
 # As if it were not over for long.
 remember=${forget//"'0'"/"'9999999999'"}
 
@@ -170,6 +170,25 @@ remember=${forget//"'0'"/"'9999999999'"}
 	run -0 session "$(printf "BEGIN; $few; COMMIT;\n" 1 2 3) $forget $(printf "BEGIN; $few; COMMIT;" 4)"
 	[ "$output" = $'f\n5001,5002|f\nf\n5003,5004|t\nf\n5005,5006|t\nf\nf\n5007,5008|f' ]
 	exec {TX}>&-
+}
+
+# Entries that are known to be dead are passed over, but their pages are read.
+@test "past many pages is gone once, too, though nothing in them is alive" {
+	local pages="pg_stat_get_xact_blocks_fetched('jobctl.jobs_claim'::regclass)"
+	local few="SELECT set_config('t.pages', $pages::text, false) IS NULL;
+		SELECT t.claim(1, %s, 2), $pages - current_setting('t.pages')::int < 20"
+	local first="SELECT seq FROM jobctl.jobs WHERE queue = 'default' AND status = 'pending' AND wake_at IS NULL
+		AND blockers = 0 ORDER BY priority DESC, seq LIMIT 1"
+
+	sql 'ALTER TABLE jobctl.jobs SET (autovacuum_enabled = false)'
+	sql 'SELECT t.worker(1)'
+	sql "INSERT INTO jobctl.jobs (id, kind) SELECT t.j(n), 'a' FROM generate_series(1, 20020) n"
+	sql "UPDATE jobctl.jobs SET status = 'held' WHERE id <= t.j(20000)"
+	sql "SET enable_seqscan = off; SET enable_bitmapscan = off; SET enable_sort = off; $first; $first" >/dev/null
+	# shellcheck disable=SC2059
+	run -0 session "$(printf "BEGIN; $few; COMMIT;" 1) $remember $(printf "BEGIN; $few; COMMIT;" 2)"
+	sql 'ALTER TABLE jobctl.jobs RESET (autovacuum_enabled)'
+	[ "$output" = $'f\n20001,20002|f\nf\nf\n20003,20004|t' ]
 }
 
 @test "what comes new is seen from there, whatever its priority" {

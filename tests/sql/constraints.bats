@@ -100,8 +100,13 @@ insert_job() {	# 'COLUMN, ...' 'VALUE, ...'
 	refuses 23514 "INSERT INTO jobctl.queues (queue, max_running) VALUES ('q', -1)" queues_max_running_check
 	refuses 23514 "INSERT INTO jobctl.queues (queue, paused_at) VALUES ('q', now())" ck_pause_is_whole
 	refuses 23514 "INSERT INTO jobctl.queues (queue, paused_by) VALUES ('q', 'me')" ck_pause_is_whole
+	refuses 23514 "INSERT INTO jobctl.queues (queue, paused_at, paused_by, paused_until) VALUES ('q', now(), 'me', 'infinity')" ck_pause_ends
+	refuses 23514 "SELECT jobctl.limit_project('default', -1)" projects_max_running_check
+	refuses 23514 "SELECT jobctl.limit_submissions('default', -1)" projects_submits_per_hour_check
 	refuses 23514 "INSERT INTO jobctl.kinds (kind, timeout) VALUES ('k', '0')" kinds_timeout_check
 	refuses 23514 "INSERT INTO jobctl.kinds (kind, max_attempts) VALUES ('k', 0)" kinds_max_attempts_check
+	refuses 23514 "INSERT INTO jobctl.job_counts (at, n, run_s, project_id, queue, kind, status, outcome)
+		VALUES (now(), 0, 0, 'default', 'q', 'k', 'completed', 'ok')" job_counts_n_check
 }
 
 @test "workers" {
@@ -137,8 +142,8 @@ insert_job() {	# 'COLUMN, ...' 'VALUE, ...'
 	refuses 23514 "UPDATE jobctl.finished_jobs SET status = 'running'" finished_jobs_status_check
 	refuses 23514 "UPDATE jobctl.finished_jobs SET outcome = 'interrupted'" finished_jobs_outcome_check
 	refuses 23502 'UPDATE jobctl.finished_jobs SET outcome = NULL' outcome
-	refuses 23514 "INSERT INTO jobctl.job_attempts (job_id, token, ended_at, started_at, attempt, outcome, project_id)
-		VALUES (t.j(1), t.k(1), now(), now(), 1, 'ok', 'default')" job_attempts_outcome_check
+	refuses 23514 "INSERT INTO jobctl.job_attempts (job_id, token, ended_at, started_at, attempt, outcome, project_id, queue, kind)
+		VALUES (t.j(1), t.k(1), now(), now(), 1, 'ok', 'default', 'q', 'k')" job_attempts_outcome_check
 	refuses 23514 "INSERT INTO jobctl.job_output (job_id, token, n, attempt, stream, project_id, data)
 		VALUES (t.j(1), t.k(1), 1, 1, 3, 'default', '')" job_output_stream_check
 	refuses 23514 "INSERT INTO jobctl.job_output (job_id, token, n, attempt, stream, project_id, dropped, data)

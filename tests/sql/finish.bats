@@ -225,13 +225,14 @@ delay_between() {	# FROM TO
 
 @test "held jobs stay until they are released, then go to the end" {
 	jobs 3
-	is $'1\n2' 'SELECT t.n(h) FROM jobctl.hold(t.jj(1, 2, 9)) h'
-	is '' 'SELECT jobctl.hold(t.jj(1))'
+	is $'1|pending|held\n2|pending|held' 'SELECT t.n(h.id), was, status FROM jobctl.hold(t.jj(1, 2, 9)) h'
+	is '1|held|held' 'SELECT t.n(h.id), was, status FROM jobctl.hold(t.jj(1)) h'
 	sql 'SELECT t.worker(1)'
 	is 3 'SELECT t.claim(1, 1, 3)'
-	is '' 'SELECT jobctl.hold(t.jj(3))'
+	is '3|running|running' 'SELECT t.n(h.id), was, status FROM jobctl.hold(t.jj(3)) h'
 	jobs 4
-	is 1 'SELECT t.n(r) FROM jobctl.release(t.jj(1, 3)) r'
+	is $'1|held|pending\n3|running|running' 'SELECT t.n(r.id), was, status FROM jobctl.release(t.jj(1, 3)) r ORDER BY 1'
+	is 2 "SELECT count(*) FROM jobctl.job_events WHERE event = 'hold'"
 	is 4,1 'SELECT t.claim(1, 2, 3)'
 }
 

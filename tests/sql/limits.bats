@@ -18,6 +18,77 @@ load queue
 	is $'pause\nresume' 'SELECT event FROM jobctl.job_events ORDER BY event_id'
 }
 
+@test "a pause ends by itself, and who is idle knows when" {
+	local ms
+
+	jobs 2
+	sql "SELECT t.worker(1), jobctl.pause_queue('default', 'night', '1 hour')" >/dev/null
+	is 't|night|t' "SELECT paused_until BETWEEN now() + interval '59 min' AND now() + interval '1 hour', paused_why, paused_at < paused_until
+		FROM jobctl.queue"
+	is t "SELECT why ~ '^night \(until 20[0-9-]+T[0-9:]+Z\)\$' FROM jobctl.job_events"
+	is '' 'SELECT t.claim(1, 1)'
+	ms=$(sql 'SELECT next_ms FROM jobctl.worker_idle(t.w(1))')
+	[ "$ms" -gt 3500000 ]
+	[ "$ms" -le 3600000 ]
+	sql "UPDATE jobctl.queues SET paused_until = now() - interval '1 s'"
+	is '{Ready}' 'SELECT reasons FROM jobctl.job WHERE id = t.j(1)'
+	is 1 'SELECT t.claim(1, 2)'
+	is 'default||||' 'SELECT queue, paused_at, paused_by, paused_why, paused_until FROM jobctl.queue'
+	is '' 'SELECT next_ms FROM jobctl.worker_idle(t.w(1))'
+	is '' "SELECT was_by FROM jobctl.resume_queue('default')"
+	is pause 'SELECT event FROM jobctl.job_events'
+}
+
+@test "each change says what was, and what changes nothing is no event" {
+	is '|||' "SELECT * FROM jobctl.pause_queue('q', 'first')"
+	is 'jobctl|first|' "SELECT was_by, was_why, was_until FROM jobctl.pause_queue('q')"
+	is 'jobctl|first|' "SELECT was_by, was_why, was_until FROM jobctl.pause_queue('q', 'first')"
+	is 1 'SELECT count(*) FROM jobctl.job_events'
+	is first "SELECT was_why FROM jobctl.pause_queue('q', NULL, '1 hour')"
+	is 'first|t' 'SELECT paused_why, paused_until IS NOT NULL FROM jobctl.queues'
+	is t "SELECT was_until IS NOT NULL FROM jobctl.pause_queue('q', 'second')"
+	is 'second|t' 'SELECT paused_why, paused_until IS NULL FROM jobctl.queues'
+	is second "SELECT was_why FROM jobctl.resume_queue('q')"
+	is '' "SELECT was_why FROM jobctl.resume_queue('q')"
+	is '' "SELECT was_by FROM jobctl.resume_queue('never seen')"
+	is '' "SELECT jobctl.limit_queue('q', 4)"
+	is 4 "SELECT jobctl.limit_queue('q', 4)"
+	is 4 "SELECT jobctl.limit_queue('q', NULL)"
+	is '' "SELECT jobctl.limit_queue('q', NULL)"
+	is 'pause,pause,pause,resume,limit,limit' "SELECT string_agg(event, ',' ORDER BY event_id) FROM jobctl.job_events"
+	refuses 23514 "SELECT jobctl.pause_queue('bad name')" name_is_plain
+}
+
+@test "a pause, or a limit, waits for a claim under way; a long one it does not outwait" {
+	jobs 3
+	sql 'SELECT t.worker(1), t.worker(2)' >/dev/null
+	hold_open "SELECT t.claim(1, 1)"
+	refuses JC075 "SELECT jobctl.pause_queue('default')" 'does not end'
+	refuses JC075 "SELECT jobctl.limit_queue('default', 1)" 'does not end'
+	start psql -XAtqc "SELECT jobctl.pause_queue('default'); SELECT running FROM jobctl.drained('{default}')"
+	eventually 5 is 1 "SELECT count(*) FROM pg_locks WHERE relation = 'jobctl.queues'::regclass AND NOT granted"
+	echo 'COMMIT;' >&"$TX"
+	exec {TX}>&-
+	eventually 5 gone_or_zombie "$STARTED_PID"
+	[ "$(tail -n 1 "$STARTED_LOG")" = 1 ]
+	is '' 'SELECT t.claim(2, 2)'
+	is 'default|1|t' "SELECT * FROM jobctl.drained('{default}')"
+	is 'none|0|f' "SELECT * FROM jobctl.drained('{none}')"
+}
+
+@test "a claim that comes while somebody pauses starts nothing" {
+	jobs 3
+	sql 'SELECT t.worker(1)'
+	hold_open "SELECT jobctl.pause_queue('default')"
+	start psql -XAtqc 'SELECT t.claim(1, 1)'
+	eventually 5 is 1 "SELECT count(*) FROM pg_locks WHERE relation = 'jobctl.queues'::regclass AND NOT granted"
+	echo 'COMMIT;' >&"$TX"
+	exec {TX}>&-
+	eventually 5 gone_or_zombie "$STARTED_PID"
+	[ -z "$(cat "$STARTED_LOG")" ]
+	is 0 "SELECT count(*) FROM jobctl.jobs WHERE status = 'running'"
+}
+
 @test "a paused queue does not hold up the others" {
 	sql "SELECT jobctl.submit('a', queue => 'a', id => t.j(1)), jobctl.submit('a', queue => 'b', id => t.j(2))"
 	sql "SELECT jobctl.pause_queue('a'), t.worker(1, NULL)"
@@ -116,4 +187,62 @@ load queue
 	refuses JC078 'BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT t.claim(1, 1)'
 	sql "SELECT jobctl.limit_queue('default', NULL)"
 	sql 'BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT t.claim(1, 1); COMMIT'
+}
+
+# --- projects ---
+
+projects() {	# a: at most 2
+	sql "INSERT INTO jobctl.projects (project_id, owner_role) VALUES ('a', 'public'), ('b', 'public');
+		SELECT jobctl.limit_project('a', 2)" >/dev/null
+	sql "SELECT jobctl.submit('work', project => CASE WHEN n IN (4, 6, 9) THEN 'b' WHEN n = 8 THEN 'default' ELSE 'a' END, id => t.j(n))
+		FROM generate_series(1, 10) n ORDER BY n" >/dev/null
+}
+
+@test "a project's limit leaves its jobs, and takes the next of others" {
+	projects
+	sql 'SELECT t.worker(1)'
+	is '1,2,4,6,8' 'SELECT t.claim(1, 1, 5)'
+	is '9' 'SELECT t.claim(1, 2, 5)'
+	is '' 'SELECT t.claim(1, 3, 5)'
+	is $'3|{Quota}\n5|{Quota}\n7|{Quota}\n10|{Quota}' "SELECT t.n(id), reasons FROM jobctl.job WHERE status = 'pending' ORDER BY id"
+	sql 'SELECT t.finish(1, 1, 1)'
+	is '3' 'SELECT t.claim(1, 4, 5)'
+	sql "SELECT jobctl.limit_project('a', 4)"
+	is '5,7' 'SELECT t.claim(1, 5, 5)'
+	sql "SELECT jobctl.limit_project('a', NULL)"
+	is '10' 'SELECT t.claim(1, 6, 5)'
+	is 'max-running=2,max-running=4,no limit' "SELECT string_agg(why, ',' ORDER BY event_id) FROM jobctl.job_events WHERE project_id = 'a'"
+}
+
+@test "it counts in all queues, also within one claim" {
+	projects
+	sql "SELECT jobctl.submit('work', queue => 'other', project => 'a', id => t.j(11)), jobctl.submit('work', queue => 'other', id => t.j(12))"
+	sql "SELECT t.worker(1, queues => '{default,other}')"
+	is '11,12,1,4,6' "SELECT t.claim(1, 1, 5, queues => '{other,default}')"
+}
+
+@test "it is exact, however many claim at once" {
+	local n pids=()
+	projects
+	sql "SELECT jobctl.submit('work', project => 'a', id => t.j(100 + n)) FROM generate_series(1, 200) n" >/dev/null
+	sql "SELECT jobctl.limit_project('a', 7)"
+	for n in 1 2 3 4 5 6; do
+		sql "SELECT t.worker($n)"
+		psql -XAtq -c "SELECT count(t.claim($n, $n * 100 + i, 3)) FROM generate_series(1, 9) i" >/dev/null &
+		pids+=($!)
+	done
+	for n in "${pids[@]}"; do
+		wait "$n"
+	done
+	is 7 "SELECT count(*) FROM jobctl.jobs WHERE status = 'running' AND project_id = 'a'"
+	is 4 "SELECT count(*) FROM jobctl.jobs WHERE status = 'running' AND project_id <> 'a'"
+}
+
+@test "a limit of a project is for those who see it, and operate" {
+	role_login limits_ann jobctl_operator
+	sql "INSERT INTO jobctl.projects (project_id, owner_role) VALUES ('theirs', 'pg_database_owner')"
+	refuses JC066 "SET ROLE limits_ann; SELECT jobctl.limit_project('theirs', 1)" 'no such project "theirs"'
+	refuses JC066 "SELECT jobctl.limit_project('nix', 1)"
+	refuses 23514 "SELECT jobctl.limit_project('default', -1)"
+	sql "SET ROLE limits_ann; SELECT jobctl.limit_project('default', NULL)"
 }

@@ -49,17 +49,25 @@ forget() {
 	[ "$(attached job_output)" = 6 ]
 }
 
-@test "what fell into the default partition moves to its own" {
+@test "what fell into the default partition moves to its own, whatever week that is" {
+	local n
+
 	forget
 	sql "INSERT INTO jobctl.finished_jobs (id, completed_at, created_at, run_at, priority, attempt, max_attempts, crashes, status,
 			outcome, project_id, queue, kind, created_by, args)
-		SELECT t.j(n), now() + n * interval '1 week', now(), now(), 0, 1, 1, 0, 'completed', 'ok', 'default', 'default', 'a', 'me', '{}'
-		FROM generate_series(0, 9) n"
-	is 9 'SELECT count(*) FROM ONLY jobctl.finished_jobs_default'
-	is 12 'SELECT jobctl.ensure_partitions()'
-	is 5 'SELECT count(*) FROM ONLY jobctl.finished_jobs_default'
-	is 10 'SELECT count(DISTINCT id) FROM jobctl.finished_jobs'
-	is t "SELECT tableoid::regclass::text LIKE '%finished_jobs_$(week 3)' FROM jobctl.finished_jobs WHERE id = t.j(3)"
+		SELECT t.j(n + 10), now() + n * interval '1 week', now(), now(), 0, 1, 1, 0, 'completed', 'ok', 'default', 'default', 'a', 'me', '{}'
+		FROM generate_series(-9, 9) n WHERE n NOT IN (-4, 7)"
+	is 16 'SELECT count(*) FROM ONLY jobctl.finished_jobs_default'
+	is 24 'SELECT jobctl.ensure_partitions()'
+	is 0 'SELECT count(*) FROM ONLY jobctl.finished_jobs_default'
+	is 17 'SELECT count(DISTINCT id) FROM jobctl.finished_jobs'
+	is t "SELECT tableoid::regclass::text LIKE '%finished_jobs_$(week 3)' FROM jobctl.finished_jobs WHERE id = t.j(13)"
+	is t "SELECT tableoid::regclass::text LIKE '%finished_jobs_$(week -9)' FROM jobctl.finished_jobs WHERE id = t.j(1)"
+	is f "SELECT to_regclass('jobctl.finished_jobs_$(week -4)') IS NOT NULL"
+	sql "TRUNCATE jobctl.finished_jobs"
+	for n in -9 -8 -7 -6 -5 -3 -2 -1 5 6 8 9; do
+		sql "DROP TABLE jobctl.finished_jobs_$(week $n)"
+	done
 }
 
 @test "somebody who reads the default partition delays it, for a second at most" {
@@ -85,6 +93,21 @@ forget() {
 		[ "$(awk '/^[0-9]+$/ { s += $1; next } { bad = 1 } END { print bad ? "error" : s }' "$BATS_TEST_TMPDIR/made")" -le 12 ]
 	}
 	[ "$(attached job_attempts)" = 6 ]
+}
+
+@test "who publishes all tables stops nothing" {
+	sql 'CREATE PUBLICATION everything FOR ALL TABLES' 2>/dev/null
+	forget
+	jobs 2 "backoff => 'constant:0s'"
+	sql "SELECT t.worker(1), t.claim(1, 1, 9), t.output(1, 1, 1, 1, 'x'), t.finish(1, 1, 1, 'exit'), t.finish(1, 2, 1)"
+	is pending 'SELECT status FROM jobctl.retry(t.jj(2))'
+	sql "UPDATE jobctl.counted SET counted_until = now() - interval '40 days'"
+	sql 'SELECT jobctl.maintain()'
+	[ "$(attached finished_jobs)" = 6 ]
+	sql "SELECT jobctl.fold_counts(NULL, now())"
+	sql "DELETE FROM jobctl.job_attempts; INSERT INTO jobctl.pruning VALUES (t.k(1), 'c', now(), now());
+		UPDATE jobctl.pruning SET lease_until = now(); DELETE FROM jobctl.pruning"
+	sql 'DELETE FROM jobctl.job_output; DROP PUBLICATION everything'
 }
 
 @test "more than a year ahead is not made" {

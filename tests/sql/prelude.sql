@@ -112,6 +112,7 @@ $$;
 
 CREATE PROCEDURE t.clear() LANGUAGE sql AS $$
     TRUNCATE jobctl.jobs, jobctl.finished_jobs, jobctl.job_attempts, jobctl.job_output, jobctl.job_progress,
-        jobctl.job_dependencies, jobctl.unsettled, jobctl.job_events, jobctl.claims, jobctl.workers, jobctl.queues;
+        jobctl.job_dependencies, jobctl.unsettled, jobctl.job_events, jobctl.claims, jobctl.workers, jobctl.queues,
+        jobctl.job_counts, jobctl.kind_seconds;
     DELETE FROM jobctl.projects WHERE project_id <> 'default'
 $$;

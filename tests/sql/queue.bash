@@ -73,3 +73,14 @@ hold_open() {	# 'STATEMENTS'
 	eventually 10 is 'idle in transaction' \
 		"SELECT state FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'held'"
 }
+
+# While a transaction that has run the statements is open, another statement begins and
+# waits for it.  That commits; what the other says then is in STARTED_LOG.
+meanwhile() {	# 'STATEMENTS' 'STATEMENT'
+	hold_open "$1"
+	start psql -XAtqc "$2"
+	eventually 5 is 1 "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+	echo 'COMMIT;' >&"$TX"
+	exec {TX}>&-
+	eventually 5 gone_or_zombie "$STARTED_PID"
+}

@@ -58,39 +58,84 @@ bobs_world() {
 	# a letter for a role that may call it; p means everybody.  All others: nobody.
 	want=$(sort <<-END
 		append_output w
+		arg_uuid p
 		caller p
 		cancel so
 		claim w
 		copy_begin so
 		copy_end so
 		copy_landed so
+		create_index_job so
+		drained o
 		ensure_partitions wo
 		ensure_project swo
+		enter_index_job swo
 		finish w
-		full_queues p
+		get_index_job swor
+		full_queues swor
 		give_back w
 		heartbeat w
+		history_state or
 		hold so
+		home_project so
+		left_cancelled so
 		limit_queue o
-		live_handlers p
+		limit_project o
+		limit_submissions o
+		full_projects swor
+		live_handlers swor
 		maintain wo
 		new_id p
-		next_jobs p
+		next_jobs swor
 		pause_queue o
 		project_filter p
+		prunable or
+		prune_begin o
+		prune_end o
+		prune_events o
+		prune_partition o
+		queue_state swor
 		reap wo
 		register_worker w
 		refuse_schema p
+		refuse_step swo
+		refuse_view_change swo
 		release so
+		retry so
 		report w
+		require_column swo
 		require_schema p
+		require_status swo
 		resume_queue o
+		run_bucket p
+		run_by_hand w
+		stat_count p
+		step_index_job swo
 		retry_delay p
 		rfc3339 p
+		running_jobs swor
+		story swor
 		submit so
+		submit_plain so
 		unregister_worker w
-		visible_projects p
+		update_index_job swo
+		ahead_of swor
+		old_transactions swor
+		row_lockers swor
+		span_text p
+		why swor
+		why_waits swor
+		why_runs swor
+		why_no_worker swor
+		told_locker swor
+		why_queue swor
+		job_surroundings swor
+		database_state swor
+		worker_session swor
+		visible_projects swora
+		waiting_jobs swor
 		worker_idle w
+		xmin_holders or
 	END
 	)
 	got=$(psql -XAtqF ' ' -c "SELECT p.proname, CASE WHEN has_function_privilege('public', p.oid, 'EXECUTE') THEN 'p' ELSE
@@ -101,10 +146,13 @@ bobs_world() {
 	diff <(LC_ALL=C sort <<<"$want") - <<<"$got"
 }
 
-@test "tables give SELECT at most" {
+@test "tables give SELECT at most, and so do views but for two, which are written through triggers" {
 	run -0 sql "SELECT c.relname, r.rolname, p FROM pg_class c CROSS JOIN pg_roles r
 		CROSS JOIN unnest('{INSERT,UPDATE,DELETE,TRUNCATE,REFERENCES,TRIGGER}'::text[]) p
 		WHERE c.relnamespace = 'jobctl'::regnamespace AND c.relkind IN ('r', 'p', 'v') AND NOT r.rolsuper
+		  AND NOT (c.relname IN ('indexing_jobs', 'index_jobs') AND p IN ('INSERT', 'UPDATE', 'DELETE')
+		           AND EXISTS (SELECT FROM pg_trigger g WHERE g.tgrelid = c.oid AND g.tgtype & 64 > 0)
+		           AND r.rolname !~ '^jobctl_(reader|all_projects)\$')
 		  AND has_table_privilege(r.oid, c.oid, p) AND r.rolname !~ '^pg_'"
 	[ -z "$output" ]
 	run -0 sql "SELECT c.relname, r.rolname FROM pg_class c CROSS JOIN pg_roles r
@@ -116,10 +164,10 @@ bobs_world() {
 @test "what has a project has row-level security, and so has each partition" {
 	run -0 sql "SELECT c.relname FROM pg_class c WHERE c.relnamespace = 'jobctl'::regnamespace AND c.relkind IN ('r', 'p')
 		AND NOT c.relrowsecurity
-		AND (EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attname = 'project_id') OR c.relname IN ('claims', 'unsettled'))"
+		AND (EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attname = 'project_id') OR c.relname IN ('claims', 'unsettled', 'pruning'))"
 	[ -z "$output" ]
 	run -0 sql "SELECT c.relname FROM pg_class c CROSS JOIN pg_roles r WHERE c.relnamespace = 'jobctl'::regnamespace
-		AND (c.relispartition OR c.relname IN ('claims', 'unsettled')) AND c.relkind = 'r' AND r.rolname LIKE 'jobctl!_%' ESCAPE '!'
+		AND (c.relispartition OR c.relname IN ('claims', 'unsettled', 'pruning')) AND c.relkind = 'r' AND r.rolname LIKE 'jobctl!_%' ESCAPE '!'
 		AND has_table_privilege(r.oid, c.oid, 'SELECT')"
 	[ -z "$output" ]
 }
@@ -143,10 +191,12 @@ bobs_world() {
 
 	for f in "SELECT jobctl.submit('a')" "SELECT t.cancel(1)" "SELECT t.claim(1, 1)" 'SELECT jobctl.maintain()' \
 		'SELECT * FROM jobctl.job' 'SELECT * FROM jobctl.jobs' 'SELECT * FROM jobctl.workers' 'SELECT * FROM jobctl.projects' \
-		'SELECT jobctl.copy_begin()' "SELECT jobctl.pause_queue('default')"; do
+		'SELECT jobctl.copy_begin()' "SELECT jobctl.pause_queue('default')" 'SELECT jobctl.project_filter()' \
+		'SELECT jobctl.visible_projects()' 'SELECT jobctl.live_handlers()' 'SELECT jobctl.full_queues()' \
+		'SELECT jobctl.full_projects()' 'SELECT jobctl.next_jobs()' 'SELECT jobctl.old_transactions()'; do
 		refuses_as sql_cy 42501 "$f"
 	done
-	is_as sql_cy '' 'SELECT jobctl.require_schema(3, 3)'
+	is_as sql_cy '' 'SELECT jobctl.require_schema(4, 4)'
 }
 
 @test "a reader reads, a worker does not submit, a submitter does not work, neither operates" {
@@ -166,14 +216,15 @@ bobs_world() {
 	local relation
 
 	bobs_jobs
-	for relation in job job_run jobs finished_jobs job_attempts job_output job_progress job_dependencies job_events; do
+	bob "SELECT jobctl.submit('index', '{\"repo_path\": \"/secret\"}', project => 'b')" >/dev/null
+	sql "INSERT INTO jobctl.submissions (project_id) VALUES ('b')"
+	for relation in job job_run index_base indexing_jobs index_jobs jobs finished_jobs job_attempts job_output job_progress job_dependencies job_events event submissions; do
 		is_as sql_ann 0 "SELECT count(*) FROM jobctl.$relation"
 		[ "$relation" = job_attempts ] || [ "$(bob "SELECT count(*) > 0 FROM jobctl.$relation")" = t ]
 	done
 	is_as sql_ann a,default "SELECT string_agg(project_id, ',' ORDER BY project_id) FROM jobctl.projects"
 	is_as sql_ann 0 'SELECT count(*) FROM jobctl.next_jobs()'
-	is_as sql_op 4 'SELECT count(*) FROM jobctl.job'
-	is_as sql_cy '{default}' 'SELECT jobctl.project_filter()'
+	is_as sql_op 5 'SELECT count(*) FROM jobctl.job'
 }
 
 @test "a leaky function in her query is not shown his rows" {
@@ -193,6 +244,15 @@ bobs_world() {
 	is_as sql_ann '' 'SELECT t.cancel(1, 2, 3, 4)'
 	is_as sql_ann '' 'SELECT jobctl.hold(t.jj(3))'
 	is_as sql_ann '' 'SELECT jobctl.release(t.jj(3))'
+	is_as sql_ann '' "SELECT jobctl.retry(t.jj(1, 2, 3, 4), edits => '{\"x\": 1}')"
+	is_as sql_ann 0 'SELECT count(*) FROM jobctl.story(t.j(2))'
+	is_as sql_ann '' "UPDATE jobctl.indexing_jobs SET status = 'failed' RETURNING id"
+	is_as sql_ann '' "UPDATE jobctl.index_jobs SET stats = '{}' RETURNING id"
+	refuses_as sql_ann JC066 "SELECT jobctl.run_by_hand(t.j(3), 'pending', 'running')" 'no such job'
+	refuses_as sql_ann JC066 "SELECT jobctl.run_by_hand(t.j(1), 'running', 'completed')" 'no such job'
+	refuses_as sql_ann JC066 "SELECT jobctl.refuse_step(t.j(3), 'pending', 'running')" 'no such job'
+	refuses_as sql_ann JC066 "SELECT jobctl.step_index_job(t.j(3), 'pending', 'failed', NULL, NULL)" 'no such job'
+	refuses_as sql_ann JC066 "SELECT jobctl.enter_index_job(t.j(3), 'pending', 'running', NULL, NULL)" 'no such job'
 	is_as sql_ann '' 'SELECT t.claim(1, 7, 9)'
 	is_as sql_ann '' 'SELECT t.claim(1, 7, 9, NULL)'
 	refuses_as sql_ann JC069 'SELECT t.claim(2, 7, 9)'
@@ -342,7 +402,7 @@ answer() {	# 'SELECT ...'
 
 	sql "INSERT INTO jobctl.finished_jobs SELECT (jsonb_populate_record(NULL::jobctl.finished_jobs, jsonb_build_object('id', t.j(1),
 		'completed_at', now() + interval '6 weeks', 'created_at', now(), 'run_at', now(), 'priority', 0, 'attempt', 1,
-		'max_attempts', 1, 'crashes', 0, 'status', 'completed', 'outcome', 'ok', 'project_id', 'b', 'queue', 'q', 'kind', 'k',
+		'max_attempts', 1, 'crashes', 0, 'spent', 0, 'status', 'completed', 'outcome', 'ok', 'project_id', 'b', 'queue', 'q', 'kind', 'k',
 		'created_by', 'x', 'args', '{}'::jsonb))).*"
 	is 1 "SELECT count(*) FROM jobctl.$part"
 	is_as sql_ann 0 "SELECT count(*) FROM jobctl.$part"

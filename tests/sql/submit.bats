@@ -149,7 +149,16 @@ load queue
 	[ "$(notified "SELECT jobctl.submit('a', run_in => '1 h')")" = '1 wake' ]
 	[ "$(notified "SELECT jobctl.submit('a', run_in => '2 h')")" = '' ]
 	[ "$(notified "SELECT jobctl.submit('a', run_in => '1 min')")" = '1 wake' ]
-	is t 'SELECT jobctl.worker_idle(t.w(1)) BETWEEN 1 AND 60000'
+	is t 'SELECT next_ms BETWEEN 1 AND 60000 FROM jobctl.worker_idle(t.w(1))'
+}
+
+@test "one that is overdue, because somebody has it locked, hides none from who sleeps" {
+	sql "SELECT t.worker(1), jobctl.worker_idle(t.w(1)), jobctl.submit('a', id => t.j(1), run_in => '1 h')" >/dev/null
+	sql "UPDATE jobctl.jobs SET wake_at = now() - interval '1 s'"
+	[ "$(notified "SELECT jobctl.submit('a', run_in => '1 min')")" = '1 wake' ]
+	is t 'SELECT overdue AND next_ms BETWEEN 1 AND 60000 FROM jobctl.worker_idle(t.w(1))'
+	sql 'SELECT t.cancel(1)'
+	is f 'SELECT overdue FROM jobctl.worker_idle(t.w(1))'
 }
 
 @test "a burst tells three workers, not all" {

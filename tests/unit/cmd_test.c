@@ -26,7 +26,7 @@ static const char *const colours[] = { "red", "green", NULL };
 
 static const struct opt opts[] = {
 	OPT_ROW_FLAG('f', "flag", struct config, flag, "a flag"),
-	OPT_ROW_FLAG('g', "other-flag", struct config, other, "another flag"),
+	OPT_ROW_FLAG('g', "other-flag", struct config, other, "another flag", .verbs = "start"),
 	OPT_ROW_TEXT('s', "text", "TEXT", struct config, text, "file", "some text"),
 	OPT_ROW_LIST('l', "list", "ITEM", struct config, list, "queue", "an item; repeats"),
 	OPT_ROW_INT('n', "number", "N", struct config, number, 1, 100, "a number"),
@@ -38,12 +38,16 @@ static const struct opt opts[] = {
 };
 
 static const struct verb verbs[] = {
-	{ "start", "", "begin" }, { "status", "[ID]", "look" }, { NULL, NULL, NULL }
+	{ "start", "", "begin" }, { "status", "[ID]", "look" }, { "stop", "", "end" },
+	{ NULL, NULL, NULL }
+};
+static const struct common_of common_of[] = {
+	{ COMMON_JSON, "start status" }, { 0, NULL }
 };
 
 static struct cmd cmd = {
 	.name = "probe", .brief = "a program for tests", .opts = opts,
-	.common = COMMON_DB | COMMON_JSON | COMMON_QUIET, .max_operands = -1,
+	.common = COMMON_DB | COMMON_JSON | COMMON_QUIET, .common_of = common_of, .max_operands = -1,
 };
 
 static int dashes;
@@ -245,6 +249,17 @@ verb(void)
 	is_int(attempt(find_verb, ARGV(A("\033"))), 64, "so is nonsense");
 	ok(!strchr(err, '\033'), "which is not passed to the terminal");
 	is_int(attempt(find_verb, ARGV(A(""))), 64, "so is an empty word");
+	is_int(attempt(find_verb, ARGV(A("-fg"), A("start"))), 0, "it takes its own options");
+	is_int(attempt(find_verb, ARGV(A("status"), A("-fg"))), 64, "another's are refused");
+	is_str(err, "probe: --other-flag means nothing to status, only to: start\n"
+	       "probe: hint: try 'probe --help'\n", "and named");
+	is_int(attempt(find_verb, ARGV(A("--json"), A("stop"))), 64, "so are common ones");
+	is_int(attempt(parse_and_show, ARGV(A("--help"))), 0, "--help with verbs");
+	ok(strstr(out, "  start: another flag\n"), "tells whose an option is");
+	ok(strstr(out, "  all but stop: print JSON Lines\n"), "or whose it is not");
+	is_int(attempt(parse_and_show, ARGV(A("--emit=words"))), 0, "--emit=words with verbs");
+	ok(strstr(out, "--other-flag\t0\t-\tstart\tanother flag\n"), "has them in a field");
+	ok(strstr(out, "--json\t0\t-\tstart status\tprint JSON Lines\n"), "of common ones too");
 	cmd.verbs = NULL;
 }
 
@@ -280,9 +295,9 @@ asked(void)
 	is_str(err, "", "help is not an error");
 	is_int(attempt(parse_and_show, ARGV(A("-fV"), A("--nope"))), 0, "-V wins over what follows");
 	is_int(attempt(parse_and_show, ARGV(A("--emit=words"))), 0, "--emit=words exits 0");
-	ok(strstr(out, "option\t-c\t--colour\t1\tred|green\tred or green\n"), "choices are words");
-	ok(strstr(out, "option\t-w\t--every\t?\t-\ta duration, or 2s\n"), "an optional argument");
-	ok(strstr(out, "option\t\t--at\t1\t-\ta time\n"), "no letter");
+	ok(strstr(out, "option\t-c\t--colour\t1\tred|green\t-\tred or green\n"), "choices are words");
+	ok(strstr(out, "option\t-w\t--every\t?\t-\t-\ta duration, or 2s\n"), "an optional argument");
+	ok(strstr(out, "option\t\t--at\t1\t-\t-\ta time\n"), "no letter");
 	is_int(attempt(parse_and_show, ARGV(A("--emit=man"))), 0, "--emit=man exits 0");
 	ok(strstr(out, ".It Fl w , Fl \\-every Ns Oo = Ns Ar D Oc\n"), "mdoc for an optional one");
 	is_int(attempt(parse_and_show, ARGV(A("--emit=bash"))), 64, "there is no other format");

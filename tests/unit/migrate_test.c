@@ -27,6 +27,61 @@ scan(const char *text)
 	return out;
 }
 
+/* "name on schema.table", "drop@11", "rebuilds", or "-". */
+static const char *
+index_of(const char *sql)
+{
+	static char out[200];
+	struct mig_index i;
+
+	if (!mig_index(sql, strlen(sql), &i))
+		return "-";
+	if (i.table)
+		snprintf(out, sizeof out, "%s on %s%s%s", i.name ? i.name : "?",
+			 i.schema ? i.schema : "", i.schema ? "." : "", i.table);
+	else if (i.rebuilds)
+		snprintf(out, sizeof out, "rebuilds");
+	else
+		snprintf(out, sizeof out, "drop@%zu", i.if_exists);
+	mig_index_free(&i);
+	return out;
+}
+
+static void
+test_index(void)
+{
+	static const struct {
+		const char *sql, *want;
+	} cases[] = {
+		{ "CREATE INDEX CONCURRENTLY a ON t (x);", "a on t" },
+		{ "-- c\ncreate unique index\n concurrently if not exists A_b on only s.T using gin (x)",
+		  "a_b on s.t" },
+		{ "CREATE INDEX CONCURRENTLY \"A \"\"b\" ON \"S.x\".\"T u\" (x)", "A \"b on S.x.T u" },
+		{ "CREATE INDEX CONCURRENTLY ON t(x)", "? on t" },
+		{ "CREATE INDEX CONCURRENTLY on_it ON t(x)", "on_it on t" },
+		{ "CREATE INDEX a ON t (x)", "-" },
+		{ "CREATE INDEX CONCURRENTLY", "-" },
+		{ "CREATE INDEX CONCURRENTLY a", "-" },
+		{ "CREATE TABLE a ()", "-" },
+		{ "DROP INDEX CONCURRENTLY a, b", "drop@23" },
+		{ "drop index concurrently if exists a", "drop@0" },
+		{ "DROP INDEX a", "-" },
+		{ "REINDEX INDEX CONCURRENTLY a", "rebuilds" },
+		{ "reindex (verbose, concurrently) schema s", "rebuilds" },
+		{ "reindex (concurrently) table t", "rebuilds" },
+		{ "REINDEX TABLE t", "-" },
+		{ "REINDEX (VERBOSE) TABLE t", "-" },
+		{ "REINDEX", "-" },
+		{ "REINDEX (", "-" },
+		{ "CREATE INDEX CONCURRENTLY a ON t (x); SELECT 1", "-" },
+		{ "'", "-" },
+		{ "", "-" },
+	};
+
+	for (size_t i = 0; i < NELEM(cases); i++)
+		is_str(index_of(cases[i].sql), cases[i].want, "index: %s", cases[i].sql);
+}
+
 static void
 test_scan(void)
 {
@@ -58,6 +113,8 @@ test_scan(void)
 		{ "$a$ $b$ $A$", "error: the dollar-quoted string that begins on line 1 is not closed" },
 		{ "copy t (a) from stdin;\n'", "error: line 1: COPY FROM STDIN cannot be part of a migration" },
 		{ "copy t from 'stdin'", "COPY T@1" },
+		{ "select 1;\n\\restrict Ab1", "error: line 2: \\restrict is a command of psql, not SQL" },
+		{ "select '\\d', \"\\d\", $$\\d$$ -- \\d\n/* \\d */; commit", "SELECT@1|COMMIT@2" },
 	};
 
 	for (size_t i = 0; i < NELEM(cases); i++)
@@ -182,6 +239,45 @@ test_steps(void)
 }
 
 static void
+note_allow(void *ctx, size_t at, const char *rule, size_t n)
+{
+	char *out = ctx;
+
+	snprintf(out + strlen(out), 100, "%zu:%.*s ", at, (int)n, rule);
+}
+
+static void
+test_allow(void)
+{
+	static const struct {
+		const char *text, *want;
+	} cases[] = {
+		{ "-- jobctl: allow a-rule for a reason\nselect 1;\n--jobctl:allow  b\t x",
+		  "0:a-rule 47:b " },
+		{ "select 1; -- jobctl: allow a-rule no line of its own", "" },
+		{ "-- jobctl: allow", "line 1: what is allowed needs a reason: \"-- jobctl: allow RULE reason\"" },
+		{ "\n-- jobctl: allow a-rule  ", "line 2: what is allowed needs a reason: "
+		  "\"-- jobctl: allow RULE reason\"" },
+		{ "-- jobctl: allow a.b for a reason", "line 1: what is allowed needs a reason: "
+		  "\"-- jobctl: allow RULE reason\"" },
+		{ "-- jobctl: allowed a b", "line 1: unknown directive \"-- jobctl: allowed a b\"" },
+	};
+
+	for (size_t i = 0; i < NELEM(cases); i++) {
+		const char *z = cases[i].text;
+		char out[400] = "";
+		struct err e = ERR_INIT;
+		bool none;
+
+		if (mig_directives(z, strlen(z), &none, &e))
+			snprintf(out, sizeof out, "%.300s", e.msg);
+		else
+			mig_allows(z, strlen(z), note_allow, out);
+		is_str(out, cases[i].want, "%.20s...", *z == '\n' ? z + 1 : z);
+	}
+}
+
+static void
 test_versions(void)
 {
 	ok(mig_version_cmp("0.9", "0.10.0") < 0, "numbers, not text");
@@ -270,9 +366,11 @@ main(void)
 {
 	test_text();
 	test_lines();
+	test_index();
 	test_scan();
 	test_transaction_control();
 	test_steps();
+	test_allow();
 	test_versions();
 	test_prefixes();
 	test_sets();

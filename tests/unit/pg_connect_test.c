@@ -74,7 +74,7 @@ keepalives(const char *more, int idle, int user_timeout)
 {
 	AUTOFREE char *dsn = xasprintf("host=127.0.0.1 port=%d %s", hole, more);
 	struct err e = ERR_INIT;
-	struct pg_connector *c = pg_connector_new("test", dsn, NEVER, &e);
+	struct pg_connector *c = pg_connector_new("test", getpid(), dsn, NEVER, &e);
 	int64_t deadline;
 	short events;
 	int fd;
@@ -95,7 +95,7 @@ static int64_t
 walk(const char *dsn, int64_t host_ms, struct pg *db, struct err *e)
 {
 	int64_t from = now_ms();
-	struct pg_connector *c = pg_connector_new("test", dsn, host_ms, e);
+	struct pg_connector *c = pg_connector_new("test", getpid(), dsn, host_ms, e);
 	int rc = c ? 0 : -1;
 
 	while (!rc) {

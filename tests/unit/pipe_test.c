@@ -256,14 +256,65 @@ joined(void)
 	is_int(f[4].answers, 1, "and the next is answered as ever");
 }
 
-int
-main(void)
+/* The same calls as ever, but each text goes to the server once. */
+static void
+prepared(void)
 {
+	struct fate f[6] = { { .answers = 0 } };
+
+	say("CREATE TEMPORARY TABLE p (n int)", &f[0]);
+	say("SELECT count(*) FROM pg_prepared_statements", &f[0]);
+	say("SELECT count(*) FROM pg_prepared_statements", &f[1]);
+	run();
+	is_int(f[1].value - f[0].value, 0, "a text that is known is not prepared again");
+	ok(f[0].value > 1, "others are");
+
+	say("INSERT INTO p VALUES (1) RETURNING *", &f[2]);
+	say("ALTER TABLE p ADD m int", &f[0]);
+	say("INSERT INTO p VALUES (1) RETURNING *", &f[3]);
+	run();
+	is_int(f[3].failures, 1, "a plan that no longer fits fails");
+	say("INSERT INTO p VALUES (1) RETURNING *", &f[2]);
+	pipe_join(&pipe_, "SELECT * FROM nowhere", PG_NOARGS);
+	say("SELECT 4", &f[4]);
+	say("SELECT 5", &f[5]);
+	run();
+	is_int(f[2].answers, 2, "and is made anew by the next call");
+	is_int(f[4].failures, 1, "what cannot be prepared fails");
+	is_int(f[5].answers, 1, "and not what comes after it");
+	say("SELECT 4", &f[4]);
+	say("SELECT 5", &f[5]);
+	say("SELECT count(*) FROM pg_prepared_statements", &f[1]);
+	run();
+	is_int(f[4].value, 4, "nor what was to be prepared behind it");
+	is_int(f[5].value, 5, "nor what was prepared meanwhile");
+	is_int(f[1].value, 3, "nothing that was given up stays at the server");
+}
+
+/* Also with statements that are kept at the server. */
+static void
+calls(bool may_prepare)
+{
+	struct err why;
+
 	connect_pipe();
+	pipe_.may_prepare = may_prepare;
 	ordered();
 	commits();
 	joined();
 	raised();
+	if (may_prepare)
+		prepared();
+	(void)err_set(&why, ERR_UNAVAILABLE, "enough");
+	pipe_close(&pipe_, &why);
+}
+
+int
+main(void)
+{
+	calls(false);
+	calls(true);
+	connect_pipe();
 	large();
 	pipe_call(&pipe_, deadline_in(LONG_MS), "SELECT 1", PG_NOARGS, say_again, NULL);
 	run();

@@ -31,6 +31,13 @@ BEGIN
         IF NOT FOUND THEN
             RAISE EXCEPTION USING ERRCODE = 'JC066', MESSAGE = format('no such job %s to wait for', need.id);
         ELSIF need.ok AND ended <> 'completed' THEN
+            -- all of them, so that it waits for them should it be retried
+            INSERT INTO jobctl.job_dependencies (job_id, needs_id, needs_ok, project_id)
+            SELECT j.id, n.id, bool_or(n.ok), j.project_id
+            FROM jobctl.jobs j, (SELECT unnest(after) AS id, false AS ok UNION ALL SELECT unnest(after_ok), true) n
+            WHERE j.id = add_dependencies.job_id
+            GROUP BY j.id, n.id, j.project_id
+            ON CONFLICT DO NOTHING;
             PERFORM jobctl.end_jobs(ARRAY[add_dependencies.job_id], 'cancelled', 'dependency',
                                     format('job %s, which must complete first, is %s', need.id, ended));
             RETURN;

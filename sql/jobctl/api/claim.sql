@@ -17,6 +17,7 @@ SET enable_seqscan = off
 SET enable_bitmapscan = off AS $$
 DECLARE
     visible text[] := jobctl.project_filter();
+    quotas boolean;
     q text;
     wanted integer;
     taken integer := 0;
@@ -32,16 +33,18 @@ BEGIN
     IF NOT FOUND THEN
         RAISE EXCEPTION USING ERRCODE = 'JC069', MESSAGE = 'this worker is not registered, or its lease has run out';
     END IF;
-    RETURN QUERY
-        SELECT j.id, j.project_id::text, j.queue::text, j.kind::text, j.args::jsonb, j.attempt, j.max_attempts,
-               (extract(epoch FROM j.timeout) * 1000)::bigint, p.checkpoint
-        FROM jobctl.claims c
-        JOIN jobctl.jobs j ON j.id = ANY (c.ids) AND j.token = c.token
-        LEFT JOIN jobctl.job_progress p ON p.job_id = j.id
-        WHERE c.token = claim.token AND c.worker_id IS NOT DISTINCT FROM worker
-        ORDER BY j.priority DESC, j.seq;
-    IF FOUND THEN
-        RETURN;
+    IF EXISTS (SELECT FROM jobctl.claims c WHERE c.token = claim.token) THEN
+        RETURN QUERY
+            SELECT j.id, j.project_id::text, j.queue::text, j.kind::text, j.args::jsonb, j.attempt, j.max_attempts,
+                   (extract(epoch FROM j.timeout) * 1000)::bigint, p.checkpoint
+            FROM jobctl.claims c
+            JOIN jobctl.jobs j ON j.id = ANY (c.ids) AND j.token = c.token
+            LEFT JOIN jobctl.job_progress p ON p.job_id = j.id
+            WHERE c.token = claim.token AND c.worker_id IS NOT DISTINCT FROM worker
+            ORDER BY j.priority DESC, j.seq;
+        IF FOUND THEN
+            RETURN;
+        END IF;
     END IF;
 
     PERFORM jobctl.wake_due();
@@ -49,6 +52,7 @@ BEGIN
     PERFORM FROM jobctl.queues l
     WHERE l.max_running IS NOT NULL AND (claim.queues IS NULL OR l.queue = ANY (claim.queues))
     ORDER BY l.queue FOR NO KEY UPDATE;
+    quotas := EXISTS (SELECT FROM jobctl.projects p WHERE p.max_running IS NOT NULL);
     FOR q IN SELECT jobctl.ready_queues() WHERE claim.queues IS NULL UNION ALL
              (SELECT u.name FROM unnest(claim.queues) WITH ORDINALITY AS u(name, n)
               GROUP BY u.name ORDER BY min(u.n))
@@ -56,7 +60,11 @@ BEGIN
         wanted := least(slots - taken, jobctl.queue_room(q));
         CONTINUE WHEN wanted <= 0;
         -- Locks first: what is locked stays where it is, and the update goes straight there.
-        SELECT r.places, r.ids INTO places, ids FROM jobctl.lock_ready(q, kinds, visible, wanted) r;
+        IF quotas THEN
+            SELECT r.places, r.ids INTO places, ids FROM jobctl.lock_within_quotas(q, kinds, visible, wanted) r;
+        ELSE
+            SELECT r.places, r.ids INTO places, ids FROM jobctl.lock_ready(q, kinds, visible, wanted, NULL) r;
+        END IF;
         CONTINUE WHEN ids IS NULL;
         INSERT INTO jobctl.claims (token, queue, worker_id, ids, unfinished)
         VALUES (claim.token, q, worker, ids, cardinality(ids));

@@ -60,8 +60,8 @@ BEGIN
         SELECT i.id, coalesce(i.priority, 0), coalesce(i.max_attempts, k.max_attempts, 3), t.run_at,
                CASE WHEN t.run_at > now() THEN t.run_at END,
                CASE WHEN i.hold THEN 'held' ELSE 'pending' END, i.project, i.queue, i.kind, $3,
-               CASE WHEN k.unique_arg IS NULL THEN i.unique_key
-                    ELSE jobctl.job_key(i.kind, k.unique_arg, i.args, i.unique_key) END,
+               CASE WHEN k.unique_args IS NULL THEN i.unique_key
+                    ELSE jobctl.job_key(i.kind, k.unique_args, i.args, i.unique_key) END,
                nullif(split_part(i.backoff, ':', 1), ''),
                nullif(split_part(i.backoff, ':', 2), '')::interval,
                nullif(split_part(i.backoff, ':', 3), '')::interval,
@@ -109,7 +109,7 @@ BEGIN
     BEGIN
         FOR r IN EXECUTE $sql$
             SELECT i.project, i.queue, min(i.line) AS first, max(i.line) AS last,
-                   bool_or(i.unique_key IS NOT NULL OR k.unique_arg IS NOT NULL
+                   bool_or(i.unique_key IS NOT NULL OR k.unique_args IS NOT NULL
                            OR i.on_conflict IS NOT NULL OR i.unique_for IS NOT NULL) AS keyed,
                    bool_or(i.after IS NOT NULL OR i.after_ok IS NOT NULL) AS linked
             FROM pg_temp.jobctl_incoming i LEFT JOIN jobctl.kinds k ON k.kind = i.kind
@@ -125,6 +125,19 @@ BEGIN
         END LOOP;
         at_line := NULL;
         PERFORM jobctl.copy_insert(first, last, keyed);
+        IF EXISTS (SELECT FROM jobctl.projects p WHERE p.submits_per_hour IS NOT NULL) THEN
+            FOR r IN EXECUTE $sql$
+                SELECT i.project, min(i.line) AS first, count(*)::integer AS n
+                FROM pg_temp.jobctl_incoming i
+                JOIN jobctl.projects p ON p.project_id = i.project AND p.submits_per_hour IS NOT NULL
+                JOIN jobctl.jobs j ON j.id = i.id
+                GROUP BY i.project ORDER BY i.project
+            $sql$ LOOP
+                at_line := r.first;
+                PERFORM jobctl.count_submissions(r.project, r.n);
+            END LOOP;
+            at_line := NULL;
+        END IF;
 
         IF keyed OR linked THEN
             FOR r IN EXECUTE $sql$
@@ -134,8 +147,8 @@ BEGIN
                 FROM pg_temp.jobctl_incoming i
                 LEFT JOIN jobctl.kinds k ON k.kind = i.kind
                 CROSS JOIN LATERAL (
-                    SELECT CASE WHEN k.unique_arg IS NULL THEN i.unique_key
-                                ELSE jobctl.job_key(i.kind, k.unique_arg, i.args, i.unique_key) END AS key) x
+                    SELECT CASE WHEN k.unique_args IS NULL THEN i.unique_key
+                                ELSE jobctl.job_key(i.kind, k.unique_args, i.args, i.unique_key) END AS key) x
                 LEFT JOIN jobctl.jobs o ON o.project_id = i.project AND o.unique_key = x.key
                 WHERE NOT EXISTS (SELECT FROM jobctl.jobs j WHERE j.id = i.id)
                 ORDER BY i.line

@@ -33,6 +33,8 @@ DECLARE
     said text[];
     reporting uuid[];
     ended uuid[];
+    -- not now(): whoever counts waits for transactions that write ends, not for all
+    ended_at timestamptz := clock_timestamp();
 BEGIN
     PERFORM jobctl.require_read_committed();
     SELECT * INTO w FROM jobctl.workers o WHERE o.worker_id = worker AND o.role_name = jobctl.caller();
@@ -67,11 +69,11 @@ BEGIN
     )
     INSERT INTO jobctl.finished_jobs (
         id, completed_at, created_at, run_at, started_at, priority, attempt, max_attempts, crashes,
-        exit_code, signal, worker_pid, worker_host, max_rss_bytes, cpu_s, progress_done, progress_total,
+        spent, exit_code, signal, worker_pid, worker_host, max_rss_bytes, cpu_s, progress_done, progress_total,
         token, worker_id, status, outcome, project_id, queue, kind, created_by, unique_key, backoff,
         backoff_base, backoff_max, timeout, error_message, message, stats, checkpoint, result, args)
-    SELECT g.id, now(), g.created_at, g.run_at, g.started_at, g.priority, g.attempt, g.max_attempts, g.crashes,
-           exit_codes[g.nth], signals[g.nth], w.pid, w.host, rss_bytes[g.nth], cpu_seconds[g.nth], g.done, g.total,
+    SELECT g.id, ended_at, g.created_at, g.run_at, g.started_at, g.priority, g.attempt, g.max_attempts, g.crashes,
+           g.spent, exit_codes[g.nth], signals[g.nth], w.pid, w.host, rss_bytes[g.nth], cpu_seconds[g.nth], g.done, g.total,
            g.token, g.worker_id, g.becomes, outcomes[g.nth], g.project_id, g.queue, g.kind, g.created_by,
            g.unique_key, g.backoff, g.backoff_base, g.backoff_max, g.timeout,
            g.said, g.message, g.stats, g.checkpoint, results[g.nth], g.args
@@ -81,9 +83,9 @@ BEGIN
     IF 'pending' = ANY (became) THEN
         INSERT INTO jobctl.job_attempts (
             job_id, token, ended_at, started_at, attempt, exit_code, signal, worker_pid, worker_host,
-            max_rss_bytes, cpu_s, worker_id, outcome, project_id, error_message)
-        SELECT j.id, j.token, now(), j.started_at, j.attempt, exit_codes[m.nth], signals[m.nth], w.pid, w.host,
-               rss_bytes[m.nth], cpu_seconds[m.nth], j.worker_id, outcomes[m.nth], j.project_id, m.said
+            max_rss_bytes, cpu_s, worker_id, outcome, project_id, queue, kind, error_message)
+        SELECT j.id, j.token, ended_at, j.started_at, j.attempt, exit_codes[m.nth], signals[m.nth], w.pid, w.host,
+               rss_bytes[m.nth], cpu_seconds[m.nth], j.worker_id, outcomes[m.nth], j.project_id, j.queue, j.kind, m.said
         FROM unnest(done_ids, nths, became, said) AS m(id, nth, becomes, said) JOIN jobctl.jobs j ON j.id = m.id
         WHERE m.becomes = 'pending';
         UPDATE jobctl.jobs j
@@ -96,7 +98,7 @@ BEGIN
         CROSS JOIN LATERAL (
             SELECT CASE WHEN outcomes[m.nth] = 'tempfail'
                    THEN jobctl.retry_delay('constant', e.backoff_base, e.backoff_max, 1)
-                   ELSE jobctl.retry_delay(e.backoff, e.backoff_base, e.backoff_max, e.attempt) END AS delay) d
+                   ELSE jobctl.retry_delay(e.backoff, e.backoff_base, e.backoff_max, e.attempt - e.spent) END AS delay) d
         WHERE j.id = e.id AND m.becomes = 'pending';
     END IF;
 

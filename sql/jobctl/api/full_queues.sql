@@ -7,4 +7,5 @@ SET search_path = pg_catalog, pg_temp AS $$
     SELECT q.queue::text FROM jobctl.queues q
     WHERE q.max_running IS NOT NULL AND q.max_running <= jobctl.running_in_queue(q.queue)
 $$;
-GRANT EXECUTE ON FUNCTION jobctl.full_queues() TO PUBLIC;
+REVOKE ALL ON FUNCTION jobctl.full_queues() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION jobctl.full_queues() TO jobctl_submitter, jobctl_worker, jobctl_operator, jobctl_reader;

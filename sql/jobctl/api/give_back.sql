@@ -38,13 +38,14 @@ BEGIN
 
     IF why IS NOT NULL THEN
         INSERT INTO jobctl.job_attempts (job_id, token, ended_at, started_at, attempt, worker_pid, worker_host,
-                                         worker_id, outcome, project_id, error_message)
-        SELECT j.id, j.token, now(), j.started_at, j.attempt, w.pid, w.host, w.worker_id, 'interrupted',
-               j.project_id, why
+                                         worker_id, outcome, project_id, queue, kind, error_message)
+        SELECT j.id, j.token, clock_timestamp(), j.started_at, j.attempt, w.pid, w.host, w.worker_id, 'interrupted',
+               j.project_id, j.queue, j.kind, why
         FROM jobctl.jobs j WHERE j.id = ANY (back);
     END IF;
     UPDATE jobctl.jobs j
-    SET status = 'pending', token = NULL, worker_id = NULL, started_at = NULL, attempt = j.attempt - 1
+    SET status = 'pending', token = NULL, worker_id = NULL, started_at = NULL, attempt = j.attempt - 1,
+        run_at = CASE WHEN why IS NULL THEN j.run_at ELSE now() END
     WHERE j.id = ANY (back);
     PERFORM jobctl.leave_claims(done_tokens, done_queues);
     PERFORM jobctl.end_jobs(ended, 'cancelled', 'cancelled', why);

@@ -1,7 +1,9 @@
 -- drop: FUNCTION jobctl.hold(uuid[], text)
 --
--- Keep pending jobs from starting.  Returns those that are held now.
-CREATE OR REPLACE FUNCTION jobctl.hold(ids uuid[], why text DEFAULT NULL) RETURNS SETOF uuid
+-- Keep pending jobs from starting.  Returns a row for each job found, with what it was and
+-- what it is now: held, or, if it was neither pending nor held, what it is.
+CREATE OR REPLACE FUNCTION jobctl.hold(ids uuid[], why text DEFAULT NULL)
+RETURNS TABLE (id uuid, was text, status text)
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET lock_timeout = '5s' AS $$
@@ -14,7 +16,8 @@ DECLARE
 BEGIN
     UPDATE jobctl.jobs j SET status = 'held' WHERE j.id = ANY (held);
     PERFORM jobctl.note_events('hold', held, why);
-    RETURN QUERY SELECT unnest(held);
+    RETURN QUERY SELECT u.id, 'pending', 'held' FROM unnest(held) AS u(id);
+    RETURN QUERY SELECT s.* FROM jobctl.stand(ids, held, visible) s;
 END
 $$;
 REVOKE ALL ON FUNCTION jobctl.hold(uuid[], text) FROM PUBLIC;

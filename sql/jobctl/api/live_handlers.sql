@@ -10,4 +10,5 @@ SET search_path = pg_catalog, pg_temp AS $$
     CROSS JOIN LATERAL unnest(coalesce(w.kinds, '{*}')) AS k(kind)
     WHERE w.lease_until > now()
 $$;
-GRANT EXECUTE ON FUNCTION jobctl.live_handlers() TO PUBLIC;
+REVOKE ALL ON FUNCTION jobctl.live_handlers() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION jobctl.live_handlers() TO jobctl_submitter, jobctl_worker, jobctl_operator, jobctl_reader;

@@ -1,27 +1,28 @@
--- drop: FUNCTION jobctl.lock_ready(text, text[], text[], integer)
+-- drop: FUNCTION jobctl.lock_ready(text, text[], text[], integer, text[])
 --
 -- The part of claim() for one queue: the first jobs that are ready and that nobody
--- else has, locked.  Null if there is none.
+-- else has, locked, but for those of the projects barred.  Null if there is none.
 --
--- With an old snapshot open somewhere the claim index keeps an entry for each job
--- that ran since, all of them ahead of what is ready.  When reading past them took a
--- while, this session remembers where it found the first job of each priority, and
--- for thirty times that while begins there (setting jobctl.mark_HASH: until when,
--- priorities, seqs).  What is new is seen whatever its priority, because its seq is
--- the highest.  What takes an old place meanwhile, because it was committed late or
--- given back, waits so much longer, unless nothing else is found: then the whole
--- queue is looked through.
+-- Until the next vacuum the claim index keeps an entry for each job that ran, all of
+-- them ahead of what is ready: most are passed over page by page, but those that an old
+-- snapshot may see are looked at.  When there were many, this session remembers where it
+-- found the first job of each priority, and for thirty times as long as that took begins
+-- there (setting jobctl.mark_HASH: until when, priorities, seqs).  What is new is seen
+-- whatever its priority, because its seq is the highest.  What takes an old place
+-- meanwhile, because it was committed late or given back, waits so much longer, unless
+-- nothing else is found: then the whole queue is looked through.
 CREATE OR REPLACE FUNCTION jobctl.lock_ready(queue text, kinds text[], visible text[], wanted integer,
-                                             OUT places tid[], OUT ids uuid[])
+                                             barred text[], OUT places tid[], OUT ids uuid[])
 LANGUAGE plpgsql AS $$
 DECLARE
-    setting text := 'jobctl.mark_' || md5(ROW(queue, kinds, visible)::text);
+    setting text := 'jobctl.mark_' || md5(ROW(queue, kinds, visible, barred)::text);
     mark text[] := string_to_array(nullif(current_setting(setting, true), ''), ' ');
     until double precision := mark[1]::double precision;
     marks integer[] := mark[2]::integer[];   -- priorities, highest first
     starts bigint[] := mark[3]::bigint[];     -- and where to begin in each
     began timestamptz := clock_timestamp();
     entries bigint := pg_stat_get_xact_tuples_returned('jobctl.jobs_claim'::regclass);
+    pages bigint := pg_stat_get_xact_blocks_fetched('jobctl.jobs_claim'::regclass);
     marked boolean := coalesce(until > extract(epoch FROM began), false);
     highs bigint[];
     lows bigint[];
@@ -52,6 +53,7 @@ BEGIN
                     AND j.priority BETWEEN m.low AND m.high AND j.seq >= m.first
                     AND (kinds IS NULL OR j.kind = ANY (kinds))
                     AND (visible IS NULL OR j.project_id = ANY (visible))
+                    AND (barred IS NULL OR j.project_id <> ALL (barred))
                   ORDER BY j.priority DESC, j.seq
                   FOR NO KEY UPDATE SKIP LOCKED) r
               LIMIT wanted) n;
@@ -60,7 +62,8 @@ BEGIN
         began := clock_timestamp();
     END LOOP;
 
-    IF NOT marked AND pg_stat_get_xact_tuples_returned('jobctl.jobs_claim'::regclass) - entries > 2000 + wanted THEN
+    IF NOT marked AND (pg_stat_get_xact_tuples_returned('jobctl.jobs_claim'::regclass) - entries > 2000 + wanted
+                       OR pg_stat_get_xact_blocks_fetched('jobctl.jobs_claim'::regclass) - pages > 50 + wanted / 50) THEN
         until := extract(epoch FROM began) + 30 * extract(epoch FROM clock_timestamp() - began);
         marked := true;
     END IF;
@@ -76,4 +79,4 @@ BEGIN
     END IF;
 END
 $$;
-REVOKE ALL ON FUNCTION jobctl.lock_ready(text, text[], text[], integer) FROM PUBLIC;
+REVOKE ALL ON FUNCTION jobctl.lock_ready(text, text[], text[], integer, text[]) FROM PUBLIC;

@@ -2,16 +2,18 @@
 --
 -- What keeps a queue healthy, done by whichever worker comes by: dead workers'
 -- jobs given back, jobs freed that were locked when what they waited for ended,
--- partitions made ahead, claims dropped whose jobs were all moved by hand.  Cheap
--- when there is nothing to do.  Returns the jobs reaped, and how many milliseconds it
--- is to the end of the next lease, if nobody renews that: NULL if there is none.
-CREATE OR REPLACE FUNCTION jobctl.maintain(OUT reaped integer, OUT lease_ms bigint)
+-- partitions made ahead, claims dropped whose jobs were all moved by hand, ends counted.  Cheap
+-- when there is nothing to do.  Returns the jobs reaped, how many milliseconds it
+-- is to the end of the next lease, if nobody renews that (NULL if there is none), and
+-- whether there are more ends to be counted: to be called again soon.
+CREATE OR REPLACE FUNCTION jobctl.maintain(OUT reaped integer, OUT lease_ms bigint, OUT behind boolean)
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off AS $$
 DECLARE
     unsettled uuid[] := ARRAY(SELECT u.needs_id FROM jobctl.unsettled u LIMIT 1000 FOR UPDATE SKIP LOCKED);
 BEGIN
+    behind := jobctl.count_ends();
     reaped := (SELECT count(*) FROM jobctl.reap());
     IF unsettled <> '{}' THEN
         PERFORM jobctl.settle_dependents(unsettled);

@@ -30,11 +30,15 @@ BEGIN
            OR d.worker_id = ANY (dead) AND (visible IS NULL OR d.role_name = jobctl.caller())
         ORDER BY d.worker_id FOR UPDATE SKIP LOCKED
     LOOP
-        reason := format('%s: %s pid %s, %s',
-                         CASE WHEN crashed OR NOT w.worker_id = ANY (dead) THEN 'worker lost' ELSE 'interrupted' END,
-                         w.host, w.pid,
-                         CASE WHEN w.worker_id = ANY (dead) THEN left(why, 500)
-                              ELSE to_char(w.lease_until AT TIME ZONE 'UTC', '"lease expired "YYYY-MM-DD"T"HH24:MI:SS"Z"') END);
+        reason := CASE WHEN w.pid = 0 THEN
+            format('%s took it and has not said how it ended within %s', w.host, jobctl.span_text(w.lease))
+        ELSE
+            format('%s: %s pid %s, %s',
+                   CASE WHEN crashed OR NOT w.worker_id = ANY (dead) THEN 'worker lost' ELSE 'interrupted' END,
+                   w.host, w.pid,
+                   CASE WHEN w.worker_id = ANY (dead) THEN left(why, 500)
+                        ELSE to_char(w.lease_until AT TIME ZONE 'UTC', '"lease expired "YYYY-MM-DD"T"HH24:MI:SS"Z"') END)
+        END;
         -- a finish under way is over when we have these
         PERFORM FROM jobctl.claims c WHERE c.worker_id = w.worker_id ORDER BY c.token, c.queue FOR UPDATE;
         FOR job IN

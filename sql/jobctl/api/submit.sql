@@ -16,6 +16,7 @@
 -- after, after_ok: wait until these jobs have ended, or completed; a job that can
 -- no longer run because one of after_ok did not complete is cancelled.
 -- backoff: exponential, linear or constant, then :BASE and :MAX as in linear:30s:10m.
+-- JC075 if the project's limit of submissions in an hour is reached, see limit_submissions().
 -- id: made by the caller, so that a submit whose answer was lost can be said
 -- again, with repeated => true: it then also looks among finished jobs.
 CREATE OR REPLACE FUNCTION jobctl.submit(
@@ -40,14 +41,14 @@ BEGIN
     END IF;
     -- A program that submits one job pays for each statement anew: there are few.
     SELECT coalesce(submit.id, jobctl.new_id()) AS id, coalesce(now() + run_in, run_at, now()) AS run_at,
-           CASE WHEN k.unique_arg IS NULL THEN submit.unique_key
-                ELSE jobctl.job_key(submit.kind, k.unique_arg, submit.args, submit.unique_key) END AS unique_key,
+           CASE WHEN k.unique_args IS NULL THEN submit.unique_key
+                ELSE jobctl.job_key(submit.kind, k.unique_args, submit.args, submit.unique_key) END AS unique_key,
            coalesce(submit.max_attempts, k.max_attempts, 3) AS max_attempts,
            coalesce(submit.timeout, k.timeout) AS timeout,
-           EXISTS (SELECT FROM jobctl.projects p
-                   WHERE p.project_id = submit.project AND p.owner_role = 'public') AS project_is_public
+           coalesce(p.owner_role = 'public', false) AS project_is_public, p.submits_per_hour
     INTO job
-    FROM (SELECT) one LEFT JOIN jobctl.kinds k ON k.kind = submit.kind;
+    FROM (SELECT) one LEFT JOIN jobctl.kinds k ON k.kind = submit.kind
+    LEFT JOIN jobctl.projects p ON p.project_id = submit.project;
     IF job.unique_key IS NULL AND (unique_for IS NOT NULL OR on_conflict <> 'skip') THEN
         RAISE EXCEPTION USING ERRCODE = 'JC065',
             MESSAGE = format('%s without a unique key',
@@ -111,13 +112,17 @@ BEGIN
         END IF;
     END IF;
 
+    -- only now is it known to be a new one
+    IF job.submits_per_hour IS NOT NULL THEN
+        PERFORM jobctl.count_submissions(submit.project, 1);
+    END IF;
     IF after IS NOT NULL OR after_ok IS NOT NULL THEN
         PERFORM jobctl.add_dependencies(job.id, submit.after, submit.after_ok);
     END IF;
     -- One that is due before all others is told of too: whoever waits, waits less long.
     IF NOT hold AND EXISTS (SELECT FROM jobctl.workers w WHERE w.idle)
        AND (job.run_at <= now() OR NOT EXISTS (SELECT FROM jobctl.jobs j WHERE j.status = 'pending'
-                                               AND j.wake_at IS NOT NULL AND j.wake_at < job.run_at)) THEN
+                                               AND j.wake_at > now() AND j.wake_at < job.run_at)) THEN
         PERFORM jobctl.wake_workers(submit.queue);
     END IF;
     RETURN job.id;

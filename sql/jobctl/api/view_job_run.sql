@@ -5,7 +5,7 @@
 CREATE OR REPLACE VIEW jobctl.job_run WITH (security_invoker = true) AS
     SELECT a.job_id, a.token, a.attempt, a.started_at, a.ended_at, a.outcome, a.exit_code, a.signal,
            a.error_message, a.worker_id, a.worker_host, a.worker_pid, a.cpu_s, a.max_rss_bytes
-    FROM jobctl.job_attempts a
+    FROM jobctl.job_attempts a WHERE a.token IS NOT NULL
     UNION ALL
     SELECT f.id, f.token, f.attempt, f.started_at, f.completed_at, f.outcome, f.exit_code, f.signal,
            f.error_message, f.worker_id, f.worker_host, f.worker_pid, f.cpu_s, f.max_rss_bytes

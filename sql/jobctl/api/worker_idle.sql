@@ -2,16 +2,27 @@
 --
 -- A worker found too little to do and asks to be notified.  It claims once more
 -- after this: what was submitted before is found then, what comes later notifies.
--- Returns the milliseconds until the next job falls due, null if none is scheduled.
-CREATE OR REPLACE FUNCTION jobctl.worker_idle(worker uuid) RETURNS bigint
+-- It stays on the list until a claim has filled it; meanwhile it asks again, after a
+-- claim, for what this returns: the milliseconds until the next job falls due or the
+-- pause of one of its queues ends (null if nothing of the kind is ahead), and whether
+-- there are jobs that are due already, which only a claim can tell to be its own.
+CREATE OR REPLACE FUNCTION jobctl.worker_idle(worker uuid, OUT next_ms bigint, OUT overdue boolean)
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off AS $$
+DECLARE
+    asked timestamptz;
+    next timestamptz;
 BEGIN
     UPDATE jobctl.workers w SET idle = true
     WHERE w.worker_id = worker AND w.role_name = jobctl.caller() AND NOT w.idle;
-    RETURN (SELECT greatest(0, ceil(extract(epoch FROM min(j.wake_at) - clock_timestamp()) * 1000))::bigint
-            FROM jobctl.jobs j WHERE j.status = 'pending' AND j.wake_at IS NOT NULL);
+    asked := clock_timestamp();     -- our row may have been locked
+    SELECT least((SELECT min(j.wake_at) FROM jobctl.jobs j WHERE j.status = 'pending' AND j.wake_at > asked),
+                 (SELECT min(q.paused_until)
+                  FROM jobctl.queues q JOIN jobctl.workers w ON w.queues IS NULL OR q.queue = ANY (w.queues)
+                  WHERE w.worker_id = worker AND q.paused_until > asked)) INTO next;
+    next_ms := ceil(extract(epoch FROM next - asked) * 1000);
+    overdue := EXISTS (SELECT FROM jobctl.jobs j WHERE j.status = 'pending' AND j.wake_at <= asked);
 END
 $$;
 REVOKE ALL ON FUNCTION jobctl.worker_idle(uuid) FROM PUBLIC;

@@ -1,0 +1,53 @@
+# shellcheck shell=bash
+# tmux.bash - a terminal of a test's own, on top of helper.bash
+#
+# The program runs in tmux, on a socket of this test; stop_terminal in teardown.
+
+terminal() {	# COLUMNS ROWS COMMAND [ARG...]; the screen stays when it ends
+	local columns=$1 rows=$2 line
+
+	shift 2
+	TMUX_SOCKET=$BATS_TEST_TMPDIR/tmux
+	printf -v line '%q ' "$@"
+	env -u TMUX tmux -S "$TMUX_SOCKET" -f /dev/null new-session -d -x "$columns" -y "$rows" \
+		"echo before; $line; echo \"status \$?\"; exec cat" 3>&- 2>&1
+	TMUX_PID=$(tmux -S "$TMUX_SOCKET" display-message -p '#{pid}')
+	tmux -S "$TMUX_SOCKET" set-option -g escape-time 0
+}
+
+stop_terminal() {
+	[ -n "${TMUX_PID:-}" ] || return 0
+	# shellcheck disable=SC2046 # numbers
+	kill -KILL $(family "$TMUX_PID") 2>/dev/null || true
+	TMUX_PID=
+}
+
+screen() {
+	tmux -S "$TMUX_SOCKET" capture-pane -p
+}
+
+# For eventually.
+shows() {	# TEXT
+	screen | tee /dev/stderr | grep -qF -- "$1"
+}
+
+shows_line() {	# EXTENDED-REGULAR-EXPRESSION, somewhere in a line
+	screen | tee /dev/stderr | grep -qE -- "$1"
+}
+
+shows_not() {	# TEXT
+	! shows "$1"
+}
+
+# KEY is a name of tmux's: q, Enter, Tab, Down, C-c; or a text that is none
+keys() {	# KEY...
+	tmux -S "$TMUX_SOCKET" send-keys "$@"
+}
+
+tty_is() {	# FORMAT VALUE
+	[ "$(tmux -S "$TMUX_SOCKET" display-message -p "#{$1}")" = "$2" ]
+}
+
+resize() {	# COLUMNS ROWS
+	tmux -S "$TMUX_SOCKET" resize-window -x "$1" -y "$2"
+}
