@@ -1,9 +1,8 @@
 /*
- * proc.c - spawning with vfork, stopping by process group
+ * proc.c - starting, stopping by process group, collecting
  *
- * vfork and not posix_spawn: the child needs setsid, a parent-death signal and
- * close_range before it executes, and the parent's memory is not copied either
- * way.  The child makes only system calls; what it needs is prepared before.
+ * Not posix_spawn: the child needs setsid, a parent-death signal and close_range before
+ * it executes, and we have other things to do than to wait until it does; see newborn.h.
  */
 #include "proc.h"
 
@@ -12,29 +11,15 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/pidfd.h>
-#include <sys/prctl.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { KILL_AGAIN_MS = 1000, CONTROL_FD = 3, SIGNALS = 64 };
+#include "newborn.h"
 
-/* The kernel's struct sigaction is four words; all zero is SIG_DFL. */
-struct disposition {
-	unsigned long word[4];
-};
+enum { KILL_AGAIN_MS = 1000 };
 
-static bool ignored[SIGNALS + 1];
 static struct rlimit descriptor_limit;
-
-/* Not sigaction(2): glibc hides two signals, which posix_spawn leaves ignored in a child. */
-static int
-disposition(int sig, const struct disposition *set, struct disposition *get)
-{
-	return (int)syscall(SYS_rt_sigaction, sig, set, get, (size_t)(SIGNALS / 8));
-}
 
 static int
 open_standard_descriptors(struct err *e)
@@ -73,12 +58,6 @@ raise_descriptor_limit(rlim_t need, struct err *e)
 int
 proc_init(int descriptors, struct err *e)
 {
-	for (int s = 1; s <= SIGNALS; s++) {
-		struct disposition d;
-
-		ignored[s] = disposition(s, NULL, &d) == 0 &&
-			     d.word[0] == (unsigned long)(uintptr_t)SIG_IGN;
-	}
 	signal(SIGCHLD, SIG_DFL);	/* ignored, the kernel would drop exit statuses */
 	if (open_standard_descriptors(e))
 		return -1;
@@ -86,10 +65,10 @@ proc_init(int descriptors, struct err *e)
 }
 
 static void
-free_candidates(char ***p)
+free_words(char ***p)
 {
-	for (char **c = *p; c && *c; c++)
-		free(*c);
+	for (char **w = *p; w && *w; w++)
+		free(*w);
 	free(*p);
 }
 
@@ -124,7 +103,7 @@ candidates(const char *program, const char *path)
 int
 proc_find(const char *program, const char *path, struct err *e)
 {
-	CLEANUP(free_candidates) char **files = candidates(program, path);
+	CLEANUP(free_words) char **files = candidates(program, path);
 	struct stat st;
 	int why = ENOENT;
 
@@ -139,103 +118,146 @@ proc_find(const char *program, const char *path, struct err *e)
 	return err_sys(e, ERR_NOINPUT, "cannot run %.500s", program);
 }
 
-/* What the child is given, and its answer: all in memory that it shares with us. */
-struct birth {
-	const struct proc_spec *spec;
-	char **files;		/* candidates for argv[0] */
-	char **script;		/* argv for a shell; [1] is to be the file */
-	int fds[CONTROL_FD + 1];
-	pid_t parent;
-	volatile enum { AT_SETUP, AT_CWD, AT_EXEC, AT_INTERPRETER } step;
-	volatile int why;		/* errno; 0 once the program runs */
-};
-
-static int
-set_up(struct birth *b)
+static char **
+copy_words(char *const *words)
 {
-	static const struct disposition standard;
-	sigset_t none;
-	int n;
+	size_t n = 0;
+	char **v;
 
-	setsid();
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (getppid() != b->parent)
-		_exit(127);		/* died before the line above */
-	if (b->spec->group >= 0 && write(b->spec->group, "0", 1) != 1)
-		return -1;
-	for (int s = 1; s <= SIGNALS; s++)
-		if (ignored[s])
-			disposition(s, &standard, NULL);
-	for (n = 0; n <= CONTROL_FD && b->fds[n] >= 0; n++)
-		if (dup2(b->fds[n], n) < 0)	/* none of them is below its place */
-			return -1;
-	if (close_range((unsigned)n, ~0u, 0) || setrlimit(RLIMIT_NOFILE, &descriptor_limit))
-		return -1;
-	sigemptyset(&none);
-	return sigprocmask(SIG_SETMASK, &none, NULL);
+	while (words[n])
+		n++;
+	v = xcalloc(n + 1, sizeof *v);
+	while (n-- > 0)
+		v[n] = xstrdup(words[n]);
+	return v;
 }
 
-/* Returns if no candidate can be executed, with why and step set. */
 static void
-execute(struct birth *b)
+free_newborn(struct newborn *b)
 {
-	int why = ENOENT;
-
-	b->step = AT_EXEC;
-	for (char **f = b->files; *f; f++) {
-		execve(*f, b->spec->argv, b->spec->envp);
-		if (errno == ENOEXEC) {		/* a script without "#!", as execvp(3) */
-			b->script[1] = *f;
-			execve(b->script[0], b->script, b->spec->envp);
-		}
-		if (errno == ENOENT || errno == ENOTDIR) {
-			if (access(*f, F_OK))
-				continue;
-			b->step = AT_INTERPRETER;
-			why = ENOEXEC;
-			break;
-		}
-		why = errno;
-		if (why != EACCES)
-			break;
-	}
-	b->why = why;
+	free_words(&b->argv);
+	free_words(&b->envp);
+	free_words(&b->files);
+	free(b->script);
+	free(b->cwd);
+	free(b);
 }
 
-/* Runs in the vforked child, in the parent's memory: no return, nothing but system calls. */
-static NORETURN void
-child(struct birth *b)
+/* A copy of all that it needs: it may begin after we have gone on. */
+static struct newborn *
+make_newborn(const struct proc_spec *spec)
 {
-	int rc = set_up(b);
+	static char shell[] = "/bin/sh";
+	struct newborn *b = xmalloc(sizeof *b);
+	size_t argc = 0;
 
-	if (rc == 0) {
-		b->step = AT_CWD;
-		rc = b->spec->cwd ? chdir(b->spec->cwd) : 0;
-	}
-	/* We may have been stopped for long, anywhere before this. */
-	if (rc == 0 && b->spec->not_after && now_ms() >= b->spec->not_after) {
-		b->step = AT_SETUP;
-		errno = ETIME;
-		rc = -1;
-	}
-	if (rc)
-		b->why = errno;
-	else
-		execute(b);
-	_exit(127);
+	memset(b, 0, offsetof(struct newborn, stack));
+	b->argv = copy_words(spec->argv);
+	b->envp = copy_words(spec->envp);
+	b->files = candidates(spec->argv[0], spec->path);
+	while (b->argv[argc])
+		argc++;
+	b->script = xreallocarray(NULL, argc + 2, sizeof *b->script);
+	b->script[0] = shell;
+	memcpy(b->script + 2, b->argv + 1, argc * sizeof *b->script);
+	b->cwd = spec->cwd ? xstrdup(spec->cwd) : NULL;
+	b->group = spec->group;
+	b->not_after = spec->not_after;
+	b->parent = getpid();
+	b->descriptors = descriptor_limit;
+	return b;
 }
 
+/* Descriptors above those they will be placed on; copies[] owns those that had to be copied. */
 static int
-birth_error(const struct birth *b, struct err *e)
+lift(const struct proc_spec *spec, struct newborn *b, int *copies, struct err *e)
 {
-	const char *program = b->spec->argv[0];
+	const int given[NEWBORN_FDS] = { spec->in, spec->out, spec->err, spec->control };
+
+	for (size_t i = 0; i < NELEM(given); i++) {
+		b->fds[i] = given[i];
+		if (given[i] < 0 || given[i] >= NEWBORN_FDS)
+			continue;
+		copies[i] = b->fds[i] = fcntl(given[i], F_DUPFD_CLOEXEC, NEWBORN_FDS);
+		if (copies[i] < 0)
+			return err_sys(e, ERR_OS, "cannot copy a descriptor");
+	}
+	return 0;
+}
+
+int
+proc_spawn(struct proc *p, const struct proc_spec *spec, struct err *e)
+{
+	struct newborn *b = make_newborn(spec);
+	int copies[NEWBORN_FDS] = { -1, -1, -1, -1 };
+	int rc = lift(spec, b, copies, e);
+
+	*p = (struct proc)PROC_INIT;
+	if (rc == 0) {
+		pid_t pid = newborn_start(b, &p->fd);
+
+		if (pid < 0)
+			rc = err_sys(e, ERR_OS, "cannot start a process");
+		else
+			p->pid = pid;
+	}
+	for (size_t i = 0; i < NELEM(copies); i++)
+		close_p(&copies[i]);
+	if (rc)
+		free_newborn(b);
+	else
+		p->newborn = b;
+	return rc;
+}
+
+/* It may not have had the time to make its group, and is alone then. */
+static void
+signal_group(const struct proc *p, int sig)
+{
+	if (kill(-p->pid, sig) && errno == ESRCH)
+		kill(p->pid, sig);
+}
+
+void
+proc_stop(struct proc *p, int64_t grace_ms)
+{
+	if (!p->pid)
+		return;
+	if (grace_ms > 0 && p->kill_at == NEVER) {
+		signal_group(p, SIGTERM);
+		signal_group(p, SIGCONT);
+	}
+	p->kill_at = earliest(p->kill_at, deadline_in(grace_ms));
+	proc_tick(p);
+}
+
+void
+proc_tick(struct proc *p)
+{
+	struct newborn *b = p->newborn;
+
+	if (b && newborn_left(b) && !b->why) {
+		free_newborn(b);
+		p->newborn = NULL;
+	}
+	if (!p->pid || now_ms() < p->kill_at)
+		return;
+	signal_group(p, SIGKILL);
+	p->kill_at = deadline_in(KILL_AGAIN_MS);
+}
+
+/* Why its program never ran. */
+static int
+birth_error(const struct newborn *b, struct err *e)
+{
+	const char *program = b->argv[0];
 
 	errno = b->why;
 	switch (b->step) {
 	case AT_SETUP:
 		return err_sys(e, ERR_OS, "cannot prepare a process");
 	case AT_CWD:
-		return err_sys(e, ERR_NOINPUT, "cannot enter %.500s", b->spec->cwd);
+		return err_sys(e, ERR_NOINPUT, "cannot enter %.500s", b->cwd);
 	case AT_INTERPRETER:
 		(void)err_set(e, ERR_NOINPUT,
 			      "cannot run %.500s: the interpreter it names does not exist",
@@ -247,116 +269,37 @@ birth_error(const struct birth *b, struct err *e)
 	}
 }
 
-/* Descriptors above those they will be placed on; fds[] owns those that had to be copied. */
-static int
-lift(const struct proc_spec *spec, struct birth *b, int *copies, struct err *e)
-{
-	const int given[] = { spec->in, spec->out, spec->err, spec->control };
-
-	for (size_t i = 0; i < NELEM(given); i++) {
-		b->fds[i] = given[i];
-		if (given[i] < 0 || given[i] > CONTROL_FD)
-			continue;
-		copies[i] = b->fds[i] = fcntl(given[i], F_DUPFD_CLOEXEC, CONTROL_FD + 1);
-		if (copies[i] < 0)
-			return err_sys(e, ERR_OS, "cannot copy a descriptor");
-	}
-	return 0;
-}
-
-static int
-give_birth(struct proc *p, struct birth *b, struct err *e)
-{
-	sigset_t all, old;
-	pid_t pid;
-
-	/* No handler of ours may run in the child. */
-	sigfillset(&all);
-	sigprocmask(SIG_SETMASK, &all, &old);
-	pid = vfork();
-	if (pid == 0)
-		child(b);
-	sigprocmask(SIG_SETMASK, &old, NULL);
-	if (pid < 0)
-		return err_sys(e, ERR_OS, "cannot start a process");
-	if (b->why) {
-		waitpid(pid, NULL, 0);
-		return birth_error(b, e);
-	}
-	*p = (struct proc)PROC_INIT;
-	p->pid = pid;
-	p->fd = pidfd_open(pid, 0);	/* safe: the pid is ours until we have waited */
-	if (p->fd < 0) {
-		(void)err_sys(e, ERR_OS, "pidfd_open");
-		kill(-pid, SIGKILL);
-		waitpid(pid, NULL, 0);
-		*p = (struct proc)PROC_INIT;
-		return -1;
-	}
-	return 0;
-}
-
-int
-proc_spawn(struct proc *p, const struct proc_spec *spec, struct err *e)
-{
-	static char shell[] = "/bin/sh";
-	CLEANUP(free_candidates) char **files = candidates(spec->argv[0], spec->path);
-	AUTOFREE char **script = NULL;
-	struct birth b = { .spec = spec, .files = files, .parent = getpid() };
-	int copies[CONTROL_FD + 1] = { -1, -1, -1, -1 };
-	size_t argc = 0;
-	int rc;
-
-	while (spec->argv[argc])
-		argc++;
-	b.script = script = xreallocarray(NULL, argc + 2, sizeof *script);
-	script[0] = shell;
-	memcpy(script + 2, spec->argv + 1, argc * sizeof *script);
-	rc = lift(spec, &b, copies, e);
-	if (rc == 0)
-		rc = give_birth(p, &b, e);
-	for (size_t i = 0; i < NELEM(copies); i++)
-		close_p(&copies[i]);
-	return rc;
-}
-
-void
-proc_stop(struct proc *p, int64_t grace_ms)
-{
-	if (!p->pid)
-		return;
-	if (grace_ms > 0 && p->kill_at == NEVER) {
-		kill(-p->pid, SIGTERM);
-		kill(-p->pid, SIGCONT);
-	}
-	p->kill_at = earliest(p->kill_at, deadline_in(grace_ms));
-	proc_tick(p);
-}
-
-void
-proc_tick(struct proc *p)
-{
-	if (!p->pid || now_ms() < p->kill_at)
-		return;
-	kill(-p->pid, SIGKILL);
-	p->kill_at = deadline_in(KILL_AGAIN_MS);
-}
-
 int
 proc_collect(struct proc *p, struct proc_end *end, struct err *e)
 {
-	int status;
+	struct newborn *b = p->newborn;
+	int status, rc = 0;
 	pid_t pid;
 
 	/* Not reaped yet: the zombie keeps the group's number from being taken. */
 	kill(-p->pid, SIGKILL);
 	while ((pid = wait4(p->pid, &status, 0, &end->usage)) < 0 && errno == EINTR)
 		;
+	if (pid < 0)
+		abort();	/* cannot be: it is our child, and nobody else waits */
 	close_p(&p->fd);
 	*p = (struct proc)PROC_INIT;
-	if (pid < 0)
-		return err_sys(e, ERR_OS, "wait4");
 	end->exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 	end->signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
-	return 0;
+	if (b && b->why)
+		rc = birth_error(b, e);
+	if (b)
+		free_newborn(b);
+	return rc;
+}
+
+void
+proc_abandon(struct proc *p)
+{
+	if (!p->pid)
+		return;
+	signal_group(p, SIGKILL);
+	proc_tick(p);
+	close_p(&p->fd);
+	*p = (struct proc)PROC_INIT;
 }

@@ -155,8 +155,8 @@ git_start(struct git *g, int dir, const char *const *options, const char *const 
 		"-c", "core.hooksPath=/dev/null",
 	};
 	const char *argv[40];
-	/* the directory itself, whatever is by its name now; the child has closed its copy */
-	AUTOFREE char *cwd = xasprintf("/proc/%d/fd/%d", (int)getpid(), dir);
+	/* the directory itself, whatever is by its name now */
+	AUTOFREE char *cwd = xasprintf("/proc/self/fd/%d", dir);
 	CLEANUP(free_strings) char **env = git_environment();
 	AUTOFD null = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	AUTOFD child_out = -1;
@@ -182,14 +182,7 @@ git_start(struct git *g, int dir, const char *const *options, const char *const 
 	spec.out = child_out;
 	spec.err = g->err;
 	memcpy(&spec.argv, &(const char **){ argv }, sizeof spec.argv);	/* execve reads only */
-	if (proc_spawn(&g->proc, &spec, e)) {
-		if (e->sys == ENOENT) {
-			(void)err_set(e, ERR_CONFIG, "cannot run git: it is not installed");
-			err_hint(e, "run: apt-get install git");
-		}
-		return -1;
-	}
-	return 0;
+	return proc_spawn(&g->proc, &spec, e);
 }
 
 /* What git said on its standard error, as text. */
@@ -234,6 +227,10 @@ git_end(struct git *g, int *status, struct err *e)
 		while (poll(&p, 1, -1) < 0 && errno == EINTR)
 			;
 		rc = proc_collect(&g->proc, &end, e);
+		if (rc && e->sys == ENOENT) {
+			(void)err_set(e, ERR_CONFIG, "cannot run git: it is not installed");
+			err_hint(e, "run: apt-get install git");
+		}
 	}
 	close_p(&g->err);
 	*status = end.exit_code;

@@ -71,8 +71,10 @@ children_kill(struct worker *w)
 void
 children_free(struct worker *w)
 {
-	for (size_t i = 0; i < w->nchildren; i++)
+	for (size_t i = 0; i < w->nchildren; i++) {
+		proc_abandon(&w->children[i]->proc);
 		child_free(w->children[i]);
+	}
 	free(w->children);
 }
 

@@ -26,7 +26,7 @@ prefetch(const struct worker *w)
 
 	if (w->mean_ms <= 0 || w->mean_ms >= PREFETCH_MS || w->cfg.once)
 		return 0;
-	n = PREFETCH_MS / w->mean_ms * (double)(w->nstarted + run_room(w));
+	n = PREFETCH_MS / w->mean_ms * (double)(w->in_state[RUN_STARTED] + run_room(w));
 	if (n > PREFETCH_MAX)
 		n = PREFETCH_MAX;
 	if (n * w->mean_args > PREFETCH_BYTES)
@@ -38,12 +38,12 @@ static int64_t
 wanted(const struct worker *w)
 {
 	int64_t ahead = prefetch(w);
-	int64_t n = (int64_t)run_room(w) + ahead - (int64_t)w->nclaimed;
+	int64_t n = (int64_t)run_room(w) + ahead - (int64_t)w->in_state[RUN_CLAIMED];
 
 	/* With some in hand wait for a batch worth a call, unless a slot stands empty. */
-	if (w->nclaimed && n < ahead / 2)
+	if (w->in_state[RUN_CLAIMED] && n < ahead / 2)
 		return 0;
-	if (w->nruns - w->nclaimed - w->nstarted > UNWRITTEN_MAX)
+	if (runs_over(w) > UNWRITTEN_MAX)
 		return 0;
 	if (w->cfg.max_jobs)
 		n = earliest(n, w->cfg.max_jobs - w->taken);
@@ -54,17 +54,8 @@ wanted(const struct worker *w)
 static bool
 held_up(const struct worker *w)
 {
-	return w->nclaimed && (!run_room(w) || now_ms() < w->start_at || tree_is_in_the_way(w));
-}
-
-static struct run *
-first_claimed(const struct worker *w)
-{
-	size_t i = 0;
-
-	while (w->runs[i]->state != RUN_CLAIMED)
-		i++;
-	return w->runs[i];
+	return w->in_state[RUN_CLAIMED] &&
+	       (!run_room(w) || now_ms() < w->start_at || tree_is_in_the_way(w));
 }
 
 void
@@ -76,14 +67,14 @@ claim_hold(struct run *r)
 int64_t
 claim_held_until(const struct worker *w)
 {
-	return held_up(w) ? first_claimed(w)->hold_until : NEVER;
+	return held_up(w) ? TAILQ_FIRST(&w->runs[RUN_CLAIMED])->hold_until : NEVER;
 }
 
 void
 claim_tick(struct worker *w)
 {
 	while (now_ms() >= claim_held_until(w)) {
-		run_stop(w, first_claimed(w), STOP_INTERRUPT);
+		run_stop(w, TAILQ_FIRST(&w->runs[RUN_CLAIMED]), STOP_INTERRUPT);
 		w->mean_ms = PREFETCH_MS;	/* jobs are longer now than they were */
 	}
 }

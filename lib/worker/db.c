@@ -39,9 +39,10 @@ db_find(struct worker *w, const char *id, const char *token)
 
 	if (uuid_parse(id, &i, &e) || uuid_parse(token, &t, &e))
 		return NULL;
-	for (size_t k = 0; k < w->nruns; k++)
-		if (uuid_equal(&w->runs[k]->id, &i) && uuid_equal(&w->runs[k]->token, &t))
-			return w->runs[k];
+	for (int state = RUN_STATES; state-- > 0;)	/* the last is where it mostly is */
+		RUNS_IN(w, state, r, next)
+			if (uuid_equal(&r->id, &i) && uuid_equal(&r->token, &t))
+				return r;
 	return NULL;
 }
 
@@ -85,7 +86,7 @@ beaten(void *ctx, const PGresult *res, const struct err *e)
 	}
 	guard_renewed(w);
 	sd_say("STATUS=%srunning %zu of %" PRId64 ", %" PRId64 " completed, %" PRId64 " failed",
-	       w->draining ? "stopping; " : "", w->nstarted, w->slots, w->completed, w->failed);
+	       w->draining ? "stopping; " : "", w->in_state[RUN_STARTED], w->slots, w->completed, w->failed);
 	for (int i = 0; i < PQntuples(res); i++) {
 		struct run *r = db_find(w, PQgetvalue(res, i, 0), PQgetvalue(res, i, 1));
 		bool cancel = !strcmp(PQgetvalue(res, i, 2), "cancel");
@@ -105,10 +106,11 @@ beat(struct worker *w)
 {
 	struct pg_array ids = PG_ARRAY_INIT, tokens = PG_ARRAY_INIT;
 
-	for (size_t i = 0; i < w->nruns; i++) {
-		pg_array_add(&ids, pg_uuid(&w->runs[i]->id));
-		pg_array_add(&tokens, pg_uuid(&w->runs[i]->token));
-	}
+	for (int state = 0; state < RUN_STATES; state++)
+		RUNS_IN(w, state, r, next) {
+			pg_array_add(&ids, pg_uuid(&r->id));
+			pg_array_add(&tokens, pg_uuid(&r->token));
+		}
 	w->beating = true;
 	w->asked_at = now_ms();
 	w->beat_at = deadline_in(db_jitter(w->beat_ms));

@@ -33,16 +33,15 @@ stored(void *ctx, const PGresult *res, const struct err *e)
 	if (e)
 		db_complain(w, "cannot store output of jobs", e);
 	w->output_answered++;
-	for (size_t i = 0; i < w->nruns; i++) {
-		struct run *r = w->runs[i];
-
-		if (e && e->kind == ERR_TEMPFAIL) {
-			spool_not_stored(&r->spool, w->output_answered);
-			run_flush_soon(r);
-		} else {
-			spool_stored(&r->spool, w->output_answered);
-		}
-	}
+	for (int state = RUN_STARTED; state < RUN_STATES; state++)
+		RUNS_IN(w, state, r, next)
+			if (e && e->kind == ERR_TEMPFAIL) {
+				spool_not_stored(&r->spool, w->output_answered);
+				run_flush_soon(r);
+			} else {
+				spool_stored(&r->spool, w->output_answered);
+				run_weigh(w, r);
+			}
 }
 
 /*
@@ -166,7 +165,7 @@ may_flush(const struct worker *w)
 static int64_t
 flush_at(const struct worker *w, const struct run *r)
 {
-	if (r->state != RUN_STARTED || !may_flush(w))
+	if (!may_flush(w))
 		return NEVER;
 	return w->pressed && spool_ready(&r->spool) ? 0 : r->flush_at;
 }
@@ -175,16 +174,13 @@ flush_at(const struct worker *w, const struct run *r)
 static void
 flush_runs(struct worker *w)
 {
-	struct run *v[BATCH];
+	struct run *v[BATCH], *r = TAILQ_FIRST(&w->runs[RUN_STARTED]);
 	int64_t now = now_ms();
-	size_t i = 0;
 
-	while (i < w->nruns && may_flush(w)) {
+	while (r && may_flush(w)) {
 		size_t n = 0, bytes = 0;
 
-		for (; i < w->nruns && n < BATCH && bytes < OUTPUT_BYTES; i++) {
-			struct run *r = w->runs[i];
-
+		for (; r && n < BATCH && bytes < OUTPUT_BYTES; r = TAILQ_NEXT(r, link)) {
 			if (now < flush_at(w, r))
 				continue;
 			r->flush_at = NEVER;
@@ -232,7 +228,7 @@ settled(struct worker *w, const PGresult *res, int row)
 	if (!r || r->state != RUN_WRITING)
 		return;
 	if (!strcmp(verdict, "busy")) {	/* somebody holds the row: say it again */
-		r->state = RUN_ENDED;
+		run_become(w, r, RUN_ENDED);
 		r->retry_at = deadline_in(AGAIN_MS);
 		r->report.fresh = has_report(r);
 		return;
@@ -245,11 +241,12 @@ settled(struct worker *w, const PGresult *res, int row)
 }
 
 static void
-drop_result(struct run *r, const struct err *e)
+drop_result(struct worker *w, struct run *r, const struct err *e)
 {
 	if (!r->report.result)
 		return;
 	free_p(&r->report.result);
+	run_weigh(w, r);
 	log_line(LOG_LEVEL_WARNING, "a job's result was refused", "id", uuid_str(&r->id).z,
 		 "error", e->msg, NULL);
 }
@@ -262,17 +259,16 @@ drop_result(struct run *r, const struct err *e)
 static void
 unsettled(struct worker *w, const struct err *e)
 {
-	for (size_t i = 0; i < w->nruns; i++) {
-		struct run *r = w->runs[i];
+	struct run *r;
+
+	while ((r = TAILQ_LAST(&w->runs[RUN_WRITING], run_list))) {	/* so they keep their order */
 		int64_t wait = 0;
 
-		if (r->state != RUN_WRITING)
-			continue;
-		r->state = RUN_ENDED;
+		run_become(w, r, RUN_ENDED);
 		r->report.fresh = has_report(r);
 		if (e->kind != ERR_UNAVAILABLE && r->alone) {
 			if (e->kind != ERR_TEMPFAIL && r->apart)
-				drop_result(r, e);
+				drop_result(w, r, e);
 			r->apart = r->apart || e->kind != ERR_TEMPFAIL;
 			wait = (int64_t)AGAIN_MS << (r->refused < 7 ? r->refused : 7);
 			r->refused++;
@@ -376,10 +372,9 @@ pick(struct worker *w, struct run **v)
 	int64_t now = now_ms();
 	size_t n = 0, bytes = 0;
 
-	for (size_t i = 0; i < w->nruns && n < BATCH && bytes < OUTPUT_BYTES; i++) {
-		struct run *r = w->runs[i];
-
-		if (r->state != RUN_ENDED || r->child || now < r->retry_at)
+	for (struct run *r = TAILQ_FIRST(&w->runs[RUN_ENDED]);
+	     r && n < BATCH && bytes < OUTPUT_BYTES; r = TAILQ_NEXT(r, link)) {
+		if (r->child || now < r->retry_at)
 			continue;
 		if (n && (r->alone || !r->outcome != !v[0]->outcome ||
 			  (!r->outcome && !same_reason(r, v[0]))))
@@ -399,17 +394,19 @@ pick(struct worker *w, struct run **v)
 static int64_t
 write_at(const struct worker *w)
 {
-	bool hurry = !w->nclaimed || w->nruns - w->nclaimed - w->nstarted >= ENOUGH;
+	bool hurry = !w->in_state[RUN_CLAIMED] || runs_over(w) >= ENOUGH;
 	int64_t at = NEVER;
 
 	if (w->finishing)
 		return NEVER;
-	for (size_t i = 0; i < w->nruns; i++) {
-		const struct run *r = w->runs[i];
+	RUNS_IN(w, RUN_ENDED, r, next) {
 		int64_t ready = hurry ? 0 : r->ended + LINGER_MS;
 
-		if (r->state == RUN_ENDED && !r->child)
-			at = earliest(at, r->retry_at > ready ? r->retry_at : ready);
+		if (r->child)
+			continue;
+		at = earliest(at, r->retry_at > ready ? r->retry_at : ready);
+		if (at <= ready)	/* those behind it have ended later */
+			break;
 	}
 	return at;
 }
@@ -427,7 +424,7 @@ write_ends(struct worker *w)
 	send_output(w, v, n, !v[0]->apart);
 	send_reports(w, v, n, !v[0]->apart);
 	for (size_t i = 0; i < n; i++)
-		v[i]->state = RUN_WRITING;
+		run_become(w, v[i], RUN_WRITING);
 	if (v[0]->outcome)
 		finish(w, v, n);
 	else
@@ -448,8 +445,8 @@ ends_due(const struct worker *w)
 {
 	int64_t due = write_at(w);
 
-	for (size_t i = 0; i < w->nruns; i++)
-		due = earliest(due, flush_at(w, w->runs[i]));
+	RUNS_IN(w, RUN_STARTED, r, next)
+		due = earliest(due, flush_at(w, r));
 	return due;
 }
 
@@ -458,10 +455,9 @@ ends_lost(struct worker *w)
 {
 	w->finishing = false;
 	w->output_calls = w->output_answered = 0;
-	for (size_t i = 0; i < w->nruns; i++) {
-		struct run *r = w->runs[i];
-
-		spool_resend(&r->spool);
-		r->report.fresh = has_report(r);
-	}
+	for (int state = RUN_STARTED; state < RUN_STATES; state++)
+		RUNS_IN(w, state, r, next) {
+			spool_resend(&r->spool);
+			r->report.fresh = has_report(r);
+		}
 }

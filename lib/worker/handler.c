@@ -172,6 +172,15 @@ back_off(struct worker *w, struct handler *h, const char *why)
 	worker_give_up(w, &e);
 }
 
+static void
+cannot_start(struct worker *w, struct handler *h, const struct err *e)
+{
+	if (e->sys == ETIME)	/* the lease is over: tick_runs() sees to it */
+		return;
+	log_line(LOG_LEVEL_ERROR, "cannot start the handler; waiting", "error", e->msg, NULL);
+	back_off(w, h, e->msg);
+}
+
 static int
 start(struct worker *w, struct handler *h)
 {
@@ -185,10 +194,7 @@ start(struct worker *w, struct handler *h)
 		return 0;
 	}
 	close_pipes(h);
-	if (e.sys == ETIME)	/* the lease is over: tick_runs() sees to it */
-		return -1;
-	log_line(LOG_LEVEL_ERROR, "cannot start the handler; waiting", "error", e.msg, NULL);
-	back_off(w, h, e.msg);
+	cannot_start(w, h, &e);
 	return -1;
 }
 
@@ -463,7 +469,7 @@ read_stderr(struct worker *w, struct handler *h)
 	if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
 		close_p(&h->err);
 	if (n > 0 && w->cfg.window == 1 && h->nheld)
-		run_wrote(h->held[0], 2, buf, (size_t)n);
+		run_wrote(w, h->held[0], 2, buf, (size_t)n);
 	for (const char *p = buf, *end = buf + (n > 0 ? n : 0); p < end; p++) {
 		const char *nl = memchr(p, '\n', (size_t)(end - p));
 
@@ -560,6 +566,30 @@ say_ended(const struct handler *h, const char *why)
 			 bad, NULL);
 }
 
+/* No longer with a process. */
+static void
+reset(struct handler *h)
+{
+	h->child = NULL;
+	close_pipes(h);
+	str_free(&h->send);
+	str_free(&h->answer);
+	h->sent = 0;
+	h->bad_lines = 0;
+	h->stop_at = NEVER;
+	h->closing = false;
+}
+
+/* Its program never ran: nothing was read. */
+static void
+not_started(struct worker *w, struct handler *h, const struct err *e)
+{
+	take_back_unread(w, h);
+	child_forget(w, h->child);
+	reset(h);
+	cannot_start(w, h, e);
+}
+
 static void
 exited(struct worker *w, struct handler *h)
 {
@@ -569,7 +599,7 @@ exited(struct worker *w, struct handler *h)
 	bool empty = false;
 
 	if (child_exited(h->child, &e)) {
-		worker_fatal(w, &e); /* cannot be: the child is ours and nobody else waits */
+		not_started(w, h, &e);
 		return;
 	}
 	read_all_stderr(w, h);
@@ -586,14 +616,7 @@ exited(struct worker *w, struct handler *h)
 		why = xstrdup("it exited without an answer");
 	say_ended(h, why);
 	end_held(w, h, end->signal || end->exit_code ? NULL : "exit", why);
-	h->child = NULL;		/* tree.c goes on with it */
-	close_pipes(h);
-	str_free(&h->send);
-	str_free(&h->answer);
-	h->sent = 0;
-	h->bad_lines = 0;
-	h->stop_at = NEVER;
-	h->closing = false;
+	reset(h);			/* tree.c goes on with the child */
 	if (h->ours || (h->answered && !end->signal && !end->exit_code))
 		h->start_at = 0;
 	else

@@ -35,17 +35,17 @@ worker_drain(struct worker *w, const char *why)
 	w->draining = true;
 	log_line(LOG_LEVEL_INFO, "stopping", "why", why, NULL);
 	sd_say("STOPPING=1");
-	for (size_t i = w->nruns; i-- > 0;)
-		if (w->runs[i]->state == RUN_CLAIMED)
-			run_stop(w, w->runs[i], STOP_INTERRUPT);
+	RUNS_IN(w, RUN_CLAIMED, r, next)
+		run_stop(w, r, STOP_INTERRUPT);
 }
 
 static void
 kill_all(struct worker *w, enum run_stop why)
 {
-	for (size_t i = w->nruns; i-- > 0;)
-		if (w->runs[i]->state <= RUN_STARTED && w->runs[i]->stop < why)
-			run_stop(w, w->runs[i], why);
+	for (int state = RUN_CLAIMED; state <= RUN_STARTED; state++)
+		RUNS_IN(w, state, r, next)
+			if (r->stop < why)
+				run_stop(w, r, why);
 }
 
 void
@@ -126,29 +126,17 @@ our_signals(void)
 	return set;
 }
 
-/*
- * Output comes faster than it is stored.  A result counts from when it can be stored, or
- * who reported it could not be heard to end.
- */
+/* Output comes faster than it is stored. */
 static bool
 pressed(const struct worker *w)
 {
-	size_t held = 0;
-
-	for (size_t i = 0; i < w->nruns; i++) {
-		const struct run *r = w->runs[i];
-
-		held += r->spool.held;
-		if (r->state > RUN_STARTED && r->report.result)
-			held += strlen(r->report.result);
-	}
-	return held > HELD_BYTES + HELD_BYTES_PER_SLOT * (size_t)w->cfg.slots;
+	return w->held > HELD_BYTES + HELD_BYTES_PER_SLOT * (size_t)w->cfg.slots;
 }
 
 static bool
 may_start(const struct worker *w)
 {
-	return w->nclaimed && run_room(w) && !w->pressed && !tree_is_in_the_way(w);
+	return w->in_state[RUN_CLAIMED] && run_room(w) && !w->pressed && !tree_is_in_the_way(w);
 }
 
 static void
@@ -156,17 +144,15 @@ start_runs(struct worker *w)
 {
 	int64_t until = deadline_in(START_MS);
 
-	for (size_t i = 0; i < w->nruns && may_start(w); i++) {
+	RUNS_IN(w, RUN_CLAIMED, r, next) {
 		int64_t now = now_ms();
 
-		if (now >= w->fence_at || now < w->start_at || now >= until)
+		if (!may_start(w) || now >= w->fence_at || now < w->start_at || now >= until)
 			break;
-		if (w->runs[i]->state != RUN_CLAIMED)
-			continue;
 		if (w->cfg.pipe)
-			handlers_take(w, w->runs[i]);
+			handlers_take(w, r);
 		else
-			run_start(w, w->runs[i]);
+			run_start(w, r);
 	}
 	handlers_send(w);
 }
@@ -191,7 +177,8 @@ too_many_failures(const struct worker *w)
 static int64_t
 give_up_at(const struct worker *w)
 {
-	if (!w->draining || w->lost_at == NEVER || w->nclaimed + w->nstarted)
+	if (!w->draining || w->lost_at == NEVER ||
+	    w->in_state[RUN_CLAIMED] + w->in_state[RUN_STARTED])
 		return NEVER;
 	return w->lost_at + w->cfg.lease_ms;
 }
@@ -244,9 +231,10 @@ check_limits(struct worker *w)
 static bool
 needs_lease(const struct worker *w)
 {
-	for (size_t i = 0; i < w->nruns; i++)
-		if (w->runs[i]->state <= RUN_STARTED && w->runs[i]->stop < STOP_FENCED)
-			return true;
+	for (int state = RUN_CLAIMED; state <= RUN_STARTED; state++)
+		RUNS_IN(w, state, r, next)
+			if (r->stop < STOP_FENCED)
+				return true;
 	return handlers_run(w);
 }
 
@@ -261,12 +249,9 @@ tick_runs(struct worker *w)
 		kill_all(w, STOP_FENCED);
 		handlers_stop(w, 0);	/* the guardian does not know which are idle */
 	}
-	for (size_t i = w->nruns; i-- > 0;) {
-		struct run *r = w->runs[i];
-
-		if (r->state == RUN_STARTED && now >= r->expires)
+	RUNS_IN(w, RUN_STARTED, r, next)
+		if (now >= r->expires)
 			run_stop(w, r, STOP_TIMEOUT);
-	}
 	for (size_t i = 0; i < w->nchildren; i++)
 		proc_tick(&w->children[i]->proc);
 	handlers_tick(w);
@@ -313,9 +298,8 @@ due(const struct worker *w)
 		t = earliest(t, w->start_at);
 	if (needs_lease(w))
 		t = earliest(t, w->fence_at);
-	for (size_t i = 0; i < w->nruns; i++)
-		if (w->runs[i]->state == RUN_STARTED)
-			t = earliest(t, w->runs[i]->expires);
+	RUNS_IN(w, RUN_STARTED, r, next)
+		t = earliest(t, r->expires);
 	for (size_t i = 0; i < w->nchildren; i++)
 		t = earliest(t, w->children[i]->proc.kill_at);
 	t = earliest(t, handlers_due(w));
@@ -347,11 +331,7 @@ fill_table(struct worker *w, int sigfd, int64_t *deadline)
 	p[3] = (struct pollfd){ .fd = w->watch_fd, .events = POLLIN };
 	if (w->cfg.pipe)
 		return n + handlers_poll(w, p + n, hold);
-	for (size_t i = 0; i < w->nruns; i++) {
-		const struct run *r = w->runs[i];
-
-		if (r->state != RUN_STARTED)
-			continue;
+	RUNS_IN(w, RUN_STARTED, r, next) {
 		/* poll() skips negative descriptors */
 		p[n++] = (struct pollfd){ .fd = r->child->proc.fd, .events = POLLIN };
 		p[n++] = (struct pollfd){ .fd = hold ? -1 : r->out, .events = POLLIN };
@@ -361,30 +341,20 @@ fill_table(struct worker *w, int sigfd, int64_t *deadline)
 	return n;
 }
 
-/*
- * The table's runs are those that were started when it was filled: no other has
- * been started since, and they are met in the same order, from the last to the
- * first because one may go while we look at it.
- */
+/* The table's runs are those that are started, in that order: nothing has happened since. */
 static void
-read_runs(struct worker *w, size_t entries)
+read_runs(struct worker *w, const struct pollfd *f)
 {
-	const struct pollfd *f = w->table + entries;
-
-	for (size_t i = w->nruns; i-- > 0;) {
-		struct run *r = w->runs[i];
-
-		if (r->state != RUN_STARTED)
-			continue;
-		f -= PER_CHILD;
+	RUNS_IN(w, RUN_STARTED, r, next) {
 		if (f[1].revents && r->out >= 0)
-			(void)run_read(r, 1, &r->out);
+			(void)run_read(w, r, 1, &r->out);
 		if (f[2].revents && r->err >= 0)
-			(void)run_read(r, 2, &r->err);
+			(void)run_read(w, r, 2, &r->err);
 		if (f[3].revents && r->control >= 0)
 			(void)control_read(r);
 		if (f[0].revents)
 			run_exited(w, r);
+		f += PER_CHILD;
 	}
 }
 
@@ -415,7 +385,7 @@ turn(struct worker *w, int sigfd)
 	if (w->cfg.pipe)
 		handlers_ready(w, w->table + FIXED);
 	else
-		read_runs(w, n);
+		read_runs(w, w->table + FIXED);
 	if (w->table[0].revents)
 		on_signal(w, sigfd);
 	if (w->table[2].revents)
@@ -439,6 +409,7 @@ turn(struct worker *w, int sigfd)
 static void
 init(struct worker *w)
 {
+	runs_init(w);
 	w->id = uuid_random();
 	w->slots = w->cfg.slots * (w->cfg.pipe ? w->cfg.window : 1);
 	w->backoff_ms = 100;

@@ -33,10 +33,48 @@ run_new(struct worker *w)
 		.line = STR(CONTROL_LINE), .report = RUN_REPORT_INIT, .expires = NEVER,
 		.flush_at = NEVER, .place = -1, .exit_code = -1, .cpu_s = -1, .rss_bytes = -1,
 	};
-	w->runs = xreallocarray(w->runs, w->nruns + 1, sizeof *w->runs);
-	w->runs[w->nruns++] = r;
-	w->nclaimed++;
+	TAILQ_INSERT_TAIL(&w->runs[RUN_CLAIMED], r, link);
+	w->in_state[RUN_CLAIMED]++;
+	w->nruns++;
 	return r;
+}
+
+void
+runs_init(struct worker *w)
+{
+	for (int state = 0; state < RUN_STATES; state++)
+		TAILQ_INIT(&w->runs[state]);
+}
+
+void
+run_become(struct worker *w, struct run *r, enum run_state state)
+{
+	TAILQ_REMOVE(&w->runs[r->state], r, link);
+	w->in_state[r->state]--;
+	if (state > r->state)
+		TAILQ_INSERT_TAIL(&w->runs[state], r, link);
+	else
+		TAILQ_INSERT_HEAD(&w->runs[state], r, link);
+	w->in_state[state]++;
+	r->state = state;
+}
+
+/* A result counts from when it can be stored, or who reported it could not be heard to end. */
+void
+run_weigh(struct worker *w, struct run *r)
+{
+	size_t held = r->spool.held;
+
+	if (r->state > RUN_STARTED && r->report.result)
+		held += strlen(r->report.result);
+	w->held += held - r->held;
+	r->held = held;
+}
+
+size_t
+runs_over(const struct worker *w)
+{
+	return w->in_state[RUN_ENDED] + w->in_state[RUN_WRITING];
 }
 
 static void
@@ -66,14 +104,10 @@ run_free(struct run *r)
 void
 run_forget(struct worker *w, struct run *r)
 {
-	size_t i = 0;
-
-	while (w->runs[i] != r)
-		i++;
-	w->nruns--;		/* in order: they were claimed by priority */
-	memmove(&w->runs[i], &w->runs[i + 1], (w->nruns - i) * sizeof(struct run *));
-	if (r->state == RUN_CLAIMED)
-		w->nclaimed--;
+	TAILQ_REMOVE(&w->runs[r->state], r, link);
+	w->in_state[r->state]--;
+	w->nruns--;
+	w->held -= r->held;
 	guard_settled(w, r);
 	run_free(r);
 }
@@ -81,9 +115,9 @@ run_forget(struct worker *w, struct run *r)
 void
 runs_free(struct worker *w)
 {
-	for (size_t i = 0; i < w->nruns; i++)
-		run_free(w->runs[i]);
-	free(w->runs);
+	for (int state = 0; state < RUN_STATES; state++)
+		RUNS_IN(w, state, r, next)
+			run_free(r);
 }
 
 /* An error message may be cut in the middle of a character, and a name may hold anything. */
@@ -118,24 +152,21 @@ count(struct worker *w, const struct run *r)
 size_t
 run_room(const struct worker *w)
 {
-	return w->cfg.pipe ? handlers_room(w) : (size_t)w->cfg.slots - w->nstarted;
+	return w->cfg.pipe ? handlers_room(w) : (size_t)w->cfg.slots - w->in_state[RUN_STARTED];
 }
 
 /* The attempt is over with this outcome (NULL: give the job back). */
 static void
 ended(struct worker *w, struct run *r, const char *outcome, const char *error)
 {
-	if (r->state == RUN_CLAIMED)
-		w->nclaimed--;
-	else
-		w->nstarted--;
 	r->outcome = outcome;
 	count(w, r);
-	r->state = RUN_ENDED;
+	run_become(w, r, RUN_ENDED);
 	r->error = error ? clean(error) : NULL;
 	r->ended = now_ms();
 	close_pipes(r);
 	spool_end(&r->spool);
+	run_weigh(w, r);
 	free_p(&r->args);		/* what is left may wait for a database for long */
 	free_p(&r->checkpoint);
 }
@@ -187,21 +218,34 @@ out_of_room(const struct err *e)
 	       e->sys == EMFILE || e->sys == ENFILE;
 }
 
+/* It is as if it had never been started, or that was its end. */
 static void
 not_started(struct worker *w, struct run *r, const struct err *e)
 {
+	struct proc_end end = { .exit_code = 126 };
 	const char *outcome = "not_executable";
 
-	r->exit_code = 126;
+	close_pipes(r);
+	if (e->sys == ETIME || out_of_room(e)) {
+		guard_settled(w, r);
+		run_unstarted(w, r);
+		if (r->stop != STOP_NONE)
+			run_stop(w, r, r->stop);
+		if (e->sys == ETIME)	/* the lease is over: tick_runs() sees to it */
+			return;
+		w->start_at = deadline_in(PAUSE_MS);
+		log_line(LOG_LEVEL_ERROR, "cannot start a job; waiting", "error", e->msg, NULL);
+		return;
+	}
 	if (e->sys == ENOENT || e->sys == ENOTDIR) {
 		outcome = "not_found";
-		r->exit_code = 127;
+		end.exit_code = 127;
 	} else if (e->sys == E2BIG) {
 		outcome = "permanent";
 	} else if (e->sys == ETXTBSY) {	/* it is being installed */
 		outcome = "tempfail";
 	}
-	ended(w, r, outcome, e->msg);
+	run_died(w, r, &end, outcome, e->msg);
 }
 
 void
@@ -218,30 +262,15 @@ run_start(struct worker *w, struct run *r)
 	guard_started(w, r);		/* before: it may be the end of us at once */
 	rc = spawn(w, r, &c, &e);
 	command_free(&c);
-	if (rc)
-		guard_settled(w, r);
-	if (rc && e.sys == ETIME) {	/* the lease is over: tick_runs() sees to it */
-		close_pipes(r);
-		return;
-	}
-	if (rc && out_of_room(&e)) {
-		close_pipes(r);
-		w->start_at = deadline_in(PAUSE_MS);
-		log_line(LOG_LEVEL_ERROR, "cannot start a job; waiting", "error", e.msg, NULL);
-		return;
-	}
+	run_started(w, r);
 	if (rc)
 		not_started(w, r, &e);
-	else
-		run_started(w, r);
 }
 
 void
 run_started(struct worker *w, struct run *r)
 {
-	r->state = RUN_STARTED;
-	w->nclaimed--;
-	w->nstarted++;
+	run_become(w, r, RUN_STARTED);
 	r->started = now_ms();
 	r->expires = r->timeout_ms ? deadline_in(r->timeout_ms) : NEVER;
 	log_line(LOG_LEVEL_DEBUG, "started", "id", uuid_str(&r->id).z, "kind", r->kind, NULL);
@@ -250,9 +279,7 @@ run_started(struct worker *w, struct run *r)
 void
 run_unstarted(struct worker *w, struct run *r)
 {
-	r->state = RUN_CLAIMED;
-	w->nclaimed++;
-	w->nstarted--;
+	run_become(w, r, RUN_CLAIMED);
 	r->started = 0;
 	r->expires = NEVER;
 	claim_hold(r);
@@ -303,22 +330,23 @@ run_flush_soon(struct run *r)
 }
 
 void
-run_wrote(struct run *r, int stream, const char *p, size_t n)
+run_wrote(struct worker *w, struct run *r, int stream, const char *p, size_t n)
 {
 	spool_add(&r->spool, stream, p, n);
+	run_weigh(w, r);
 	run_flush_soon(r);
 	if (spool_ready(&r->spool) >= SPOOL_PIECE)
 		r->flush_at = 0;
 }
 
 bool
-run_read(struct run *r, int stream, int *fd)
+run_read(struct worker *w, struct run *r, int stream, int *fd)
 {
 	char buf[65536];
 	ssize_t n = read(*fd, buf, sizeof buf);
 
 	if (n > 0)
-		run_wrote(r, stream, buf, (size_t)n);
+		run_wrote(w, r, stream, buf, (size_t)n);
 	else if (n == 0 || (errno != EAGAIN && errno != EINTR))
 		close_p(fd);
 	return n > 0;
@@ -326,9 +354,9 @@ run_read(struct run *r, int stream, int *fd)
 
 /* Wait for no more, and take no more than a pipe holds: a descendant may go on writing. */
 static void
-read_rest(struct run *r, int stream, int *fd)
+read_rest(struct worker *w, struct run *r, int stream, int *fd)
 {
-	for (int i = 0; *fd >= 0 && i < PIPE_MAX / 65536 && run_read(r, stream, fd); i++)
+	for (int i = 0; *fd >= 0 && i < PIPE_MAX / 65536 && run_read(w, r, stream, fd); i++)
 		;
 }
 
@@ -386,8 +414,7 @@ static void
 superseded(struct worker *w, struct run *r)
 {
 	log_line(LOG_LEVEL_WARNING, "superseded", "id", uuid_str(&r->id).z, NULL);
-	w->nstarted--;
-	r->state = RUN_ENDED;
+	run_become(w, r, RUN_ENDED);
 	r->ended = now_ms();
 	close_pipes(r);
 	if (!r->child)
@@ -440,12 +467,14 @@ run_exited(struct worker *w, struct run *r)
 	struct err e = ERR_INIT;
 
 	if (child_exited(r->child, &e)) {
-		worker_fatal(w, &e); /* cannot be: the child is ours and nobody else waits */
+		child_forget(w, r->child);
+		r->child = NULL;
+		not_started(w, r, &e);
 		return;
 	}
 	control_end(r);
-	read_rest(r, 1, &r->out);
-	read_rest(r, 2, &r->err);
+	read_rest(w, r, 1, &r->out);
+	read_rest(w, r, 2, &r->err);
 	r->cpu_s = (double)u->ru_utime.tv_sec + (double)u->ru_stime.tv_sec +
 		   (double)(u->ru_utime.tv_usec + u->ru_stime.tv_usec) / 1e6;
 	r->rss_bytes = u->ru_maxrss * 1024;

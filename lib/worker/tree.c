@@ -133,10 +133,10 @@ complain(const struct worker *w, struct child *c)
 	if (c->stuck || now_ms() < c->ended + STUCK_MS)
 		return;
 	c->stuck = true;
-	for (size_t i = 0; i < w->nruns; i++)
-		if (w->runs[i]->child == c)
+	RUNS_IN(w, RUN_ENDED, r, next)
+		if (r->child == c)
 			log_line(LOG_LEVEL_WARNING, "what a job left behind does not die", "id",
-				 uuid_str(&w->runs[i]->id).z, NULL);
+				 uuid_str(&r->id).z, NULL);
 }
 
 static int64_t
@@ -153,9 +153,9 @@ swept(struct worker *w, struct child *c)
 		complain(w, c);
 		return;
 	}
-	for (size_t i = w->nruns; i-- > 0;)
-		if (w->runs[i]->child == c)
-			run_swept(w, w->runs[i]);
+	RUNS_IN(w, RUN_ENDED, r, next)
+		if (r->child == c)
+			run_swept(w, r);
 	child_forget(w, c);
 }
 

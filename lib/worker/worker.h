@@ -16,8 +16,8 @@
  *   command.c  which program a job means, its arguments and environment
  *
  * Invariants:
- *   - a run is in exactly one state, and in runs[] until the database has
- *     answered for it (or it was superseded);
+ *   - a run is in exactly one state, and in the list of those in that state until
+ *     the database has answered for it (or it was superseded);
  *   - nothing is started after fence_at, and at fence_at what runs is killed:
  *     the lease counts from when it was asked for, so the server's copy ends later;
  *   - an end is written, and a job given back, only after none of its processes
@@ -31,8 +31,8 @@
 #define JOBCTL_WORKER_H
 
 #include <poll.h>
-
 #include <signal.h>
+#include <sys/queue.h>
 
 #include "cgroup.h"
 #include "cmd.h"
@@ -70,6 +70,7 @@ enum run_state {
 	RUN_STARTED,
 	RUN_ENDED,		/* outcome known, to be written */
 	RUN_WRITING,		/* the call is on its way */
+	RUN_STATES
 };
 
 /* Why we stop a command; one further down outweighs. */
@@ -111,6 +112,7 @@ struct run {
 	int attempt, max_attempts;
 	int64_t timeout_ms;		/* 0: none */
 	enum run_state state;
+	TAILQ_ENTRY(run) link;	/* the list of that state */
 	enum run_stop stop;
 	struct child *child;		/* NULL: there is none, or nothing of it any more */
 	struct handler *handler;	/* that has it in its hands; or NULL */
@@ -118,6 +120,7 @@ struct run {
 	int place;			/* in the guardian's table of what was started, or -1 */
 	int out, err, control;		/* our ends of the pipes, or -1 */
 	struct spool spool;
+	size_t held;			/* bytes of output and result, as run_weigh() found */
 	struct str line;		/* of the control channel, up to its newline */
 	int64_t bad_lines;
 	struct run_report report;
@@ -168,8 +171,9 @@ struct worker {
 	char **queues;			/* NULL-terminated; NULL: every queue */
 	char **kinds;			/* NULL-terminated; NULL: every kind */
 	char **env, **exec_env;		/* of children */
-	struct run **runs;		/* in the order they were claimed */
-	size_t nruns, nstarted, nclaimed;
+	TAILQ_HEAD(run_list, run) runs[RUN_STATES];	/* in the order they came to be in that state */
+	size_t nruns, in_state[RUN_STATES];
+	size_t held;			/* bytes, by all of them */
 	int64_t slots;			/* of them that can run at once */
 	struct child **children;
 	size_t nchildren;
@@ -281,12 +285,21 @@ void ends_turn(struct worker *w);
 void ends_lost(struct worker *w);
 
 /* run.c */
+/* All that are in a state; the run itself may go to another meanwhile. */
+#define RUNS_IN(w, state, r, next)                                       \
+	for (struct run *r = TAILQ_FIRST(&(w)->runs[state]), *next;      \
+	     r && (next = TAILQ_NEXT(r, link), true); r = next)
+void runs_init(struct worker *w);
 struct run *run_new(struct worker *w);
+/* To a later state, or back to an earlier one, where it goes before all others. */
+void run_become(struct worker *w, struct run *r, enum run_state state);
+void run_weigh(struct worker *w, struct run *r);	/* what it holds has changed */
+size_t runs_over(const struct worker *w);		/* so many wait to be written */
 void run_start(struct worker *w, struct run *r);
 void run_stop(struct worker *w, struct run *r, enum run_stop why);
 /* Stream 1 or 2 has something; false if it had nothing. */
-bool run_read(struct run *r, int stream, int *fd);
-void run_wrote(struct run *r, int stream, const char *p, size_t n);
+bool run_read(struct worker *w, struct run *r, int stream, int *fd);
+void run_wrote(struct worker *w, struct run *r, int stream, const char *p, size_t n);
 size_t run_room(const struct worker *w);		/* so many may be started now */
 void run_started(struct worker *w, struct run *r);
 void run_unstarted(struct worker *w, struct run *r);	/* it was not after all */
@@ -301,7 +314,7 @@ void run_died(struct worker *w, struct run *r, const struct proc_end *end, const
 /* That in words, with the last that it said; yours. */
 char *run_end_text(struct worker *w, const struct proc_end *end, const char *said, bool stopped);
 void run_swept(struct worker *w, struct run *r);	/* nothing of its child is left */
-void run_forget(struct worker *w, struct run *r);	/* out of runs[], freed */
+void run_forget(struct worker *w, struct run *r);	/* out of its list, freed */
 void runs_free(struct worker *w);	/* at the end: the guardian gives back what there is */
 void run_flush_soon(struct run *r);
 
@@ -312,7 +325,10 @@ void run_flush_soon(struct run *r);
  */
 struct child *child_start(struct worker *w, const struct command *c, const int fds[4],
 			  const struct uuid *mark, struct err *e) MUSTCHECK;
-/* The leader has exited: its end is known, and what it left is looked for. */
+/*
+ * The leader has exited: its end is known, and what it left is looked for.  -1 as
+ * proc_collect() says: its program never ran, it can be forgotten.
+ */
 int child_exited(struct child *c, struct err *e) MUSTCHECK;
 void child_forget(struct worker *w, struct child *c);	/* nothing of it is there */
 void children_kill(struct worker *w);			/* at once */

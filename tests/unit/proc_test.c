@@ -235,6 +235,21 @@ make_file(const char *name, const char *text, mode_t mode)
 		tap_bail("cannot make a file");
 }
 
+/* Start argv and wait until it has failed to: what start() would be if it waited. */
+static int
+fail(struct started *s, char *const *argv, const char *cwd, struct err *e)
+{
+	struct proc_end end;
+
+	if (start(s, argv, cwd, e))
+		tap_bail(e->msg);
+	if (!ended_within(s, LONG_MS))
+		tap_bail("a process does not end");
+	close(s->out);
+	close(s->control);
+	return proc_collect(&s->p, &end, e);
+}
+
 static void
 cannot_run(const char *program, const char *cwd, int sys, const char *message)
 {
@@ -246,13 +261,11 @@ cannot_run(const char *program, const char *cwd, int sys, const char *message)
 	int open_before = open("/dev/null", O_RDONLY), open_after;
 
 	close(open_before);
-	is_int(start(&s, argv, cwd, &e), -1, "%s does not run", program);
+	is_int(fail(&s, argv, cwd, &e), -1, "%s does not run", program);
 	is_int(e.sys, sys, "the reason is %s", strerror(sys));
 	ok(strstr(e.msg, message), "the message says \"%s\": %s", message, e.msg);
 	ok(s.p.pid == 0 && waitpid(-1, NULL, WNOHANG) == -1 && errno == ECHILD,
 	   "no process is left");
-	close(s.out);
-	close(s.control);
 	open_after = open("/dev/null", O_RDONLY);
 	close(open_after);
 	is_int(open_after, open_before, "no descriptor is left");
@@ -283,10 +296,8 @@ failures(void)
 	cannot_run("", "/", ENOENT, "No such file");
 	memset(big, 'x', 200000);
 	big[200000] = '\0';
-	is_int(start(&s, too_big, NULL, &e), -1, "a word of 200 kB is too long");
+	is_int(fail(&s, too_big, NULL, &e), -1, "a word of 200 kB is too long");
 	is_int(e.sys, E2BIG, "and that is the reason");
-	close(s.out);
-	close(s.control);
 	if (start(&s, plain, NULL, &e))
 		tap_bail(e.msg);
 	finish(&s, &said);
@@ -368,6 +379,23 @@ stopping(void)
 	is_int(end.signal, SIGKILL, "a grace can be cut short");
 }
 
+/* Whoever is told to stop right after its birth leads no group yet, or runs no program. */
+static void
+stopping_newborns(void)
+{
+	struct started s;
+	int stopped = 0;
+
+	for (int i = 0; i < 200; i++) {
+		start_sh(&s, "exec sleep 1000");
+		for (volatile int spin = i * 500; spin > 0; spin--)
+			;
+		proc_stop(&s.p, LONG_MS);
+		stopped += finish(&s, NULL).signal == SIGTERM;
+	}
+	is_int(stopped, 200, "a process gets its TERM however young it is");
+}
+
 /* The test is the subreaper: what became of an orphan. */
 static int
 fate_of(pid_t pid)
@@ -397,7 +425,8 @@ groups(void)
 		tap_bail("pipe");
 	pid = fork();
 	if (pid == 0) {
-		start_sh(&s, "exec sleep 1000");
+		start_sh(&s, "echo ready; exec sleep 1000");
+		free(read_line(&s));
 		if (write(fds[1], &s.p.pid, sizeof s.p.pid) < 0)
 			_exit(1);
 		raise(SIGKILL);
@@ -516,6 +545,7 @@ main(void)
 	failures();
 	finding();
 	stopping();
+	stopping_newborns();
 	groups();
 	rm = xasprintf("rm -rf %s", dir);
 	return system(rm) ? 1 : tap_done();
