@@ -66,7 +66,8 @@ array() {	# QUEUE...
 # Jobs of every fate, into each queue: each script's first word is the name under which
 # the ledger and the database have to agree.
 to_the_end_begin() {	# QUEUE...
-	psql -XAtqo /dev/null -v ON_ERROR_STOP=1 -v queues="$(array "$@")" -v d="$D" <<-'END'
+	# late is to have written its line by then
+	psql -XAtqo /dev/null -v ON_ERROR_STOP=1 -v queues="$(array "$@")" -v d="$D" -v late="$((200 * SUITE_SLOW)) ms" <<-'END'
 		SELECT jobctl.submit('k', jsonb_build_object('name', name, 'sh',
 			format('echo %s $JOBCTL_ATTEMPT >>%s/ledger.%s; ', name, :'d', q) || replace(sh, 'WAITED', :'d' || '/waited.' || q)),
 			q, max_attempts => tries, backoff => 'constant:1ms', timeout => timeout)
@@ -79,7 +80,7 @@ to_the_end_begin() {	# QUEUE...
 			('refuses', 5, NULL, 'exit 65'),
 			('waits', 1, NULL, '[ -e WAITED ] || { touch WAITED; exit 75; }'),
 			('cancelled', 3, NULL, 'echo "SELECT jobctl.cancel(''{$JOBCTL_JOB_ID}'');" >' || :'d' || '/asked; exec sleep 1000'),
-			('late', 1, '100 ms', 'exec sleep 1000'),
+			('late', 1, :'late', 'exec sleep 1000'),
 			('killed', 1, NULL, 'kill -KILL $$')
 		) AS v(name, tries, timeout, sh);
 		SELECT jobctl.submit('k', jsonb_build_object('name', 'after', 'sh',
