@@ -7,7 +7,6 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
-#include <stdbool.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -16,9 +15,9 @@
 
 enum { SIGNALS = 64 };
 
-/* A system call; its answer, or -errno. */
+/* A system call; its answer, or -errno.  And whether clone() is to wait for what is born. */
 #if defined __x86_64__ && !defined NEWBORN_VFORK
-enum { BESIDE = 0 };
+enum { WAIT = 0 };
 
 static long
 call(long n, long a, long b, long c, long d)
@@ -33,7 +32,7 @@ call(long n, long a, long b, long c, long d)
 	return rc;
 }
 #elif defined __aarch64__ && !defined NEWBORN_VFORK
-enum { BESIDE = 0 };
+enum { WAIT = 0 };
 
 static long
 call(long n, long a, long b, long c, long d)
@@ -48,8 +47,8 @@ call(long n, long a, long b, long c, long d)
 	return x0;
 }
 #else
-/* Here we wait for it, and errno is nobody's meanwhile. */
-enum { BESIDE = CLONE_VFORK };
+/* While we wait errno is nobody's. */
+enum { WAIT = CLONE_VFORK };
 
 static long
 call(long n, long a, long b, long c, long d)
@@ -146,8 +145,8 @@ newborn_start(struct newborn *b, int *pidfd)
 	sigprocmask(SIG_SETMASK, &all, &old);	/* no handler of ours may run in it */
 	b->here = 1;
 	pid = clone(run, b->stack + sizeof b->stack,
-		    BESIDE | CLONE_VM | CLONE_PIDFD | CLONE_CHILD_CLEARTID | SIGCHLD, b, pidfd,
-		    NULL, &b->here);
+		    WAIT | CLONE_VM | CLONE_PIDFD | CLONE_CHILD_CLEARTID | SIGCHLD, b, pidfd, NULL,
+		    &b->here);
 	sigprocmask(SIG_SETMASK, &old, NULL);
 	return pid;
 }

@@ -86,7 +86,8 @@ beaten(void *ctx, const PGresult *res, const struct err *e)
 	}
 	guard_renewed(w);
 	sd_say("STATUS=%srunning %zu of %" PRId64 ", %" PRId64 " completed, %" PRId64 " failed",
-	       w->draining ? "stopping; " : "", w->in_state[RUN_STARTED], w->slots, w->completed, w->failed);
+	       w->draining ? "stopping; " : "", w->in_state[RUN_STARTED], w->slots,
+	       w->completed, w->failed);
 	for (int i = 0; i < PQntuples(res); i++) {
 		struct run *r = db_find(w, PQgetvalue(res, i, 0), PQgetvalue(res, i, 1));
 		bool cancel = !strcmp(PQgetvalue(res, i, 2), "cancel");

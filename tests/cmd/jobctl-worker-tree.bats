@@ -47,7 +47,7 @@ in_database() {	# EXPRESSION over the row of the worker
 @test "so is what fails, times out, or is cancelled leaves behind" {
 	local a b c
 	a=$(submit_sh "$(escape a) exit 65")
-	b=$(submit_sh "$(escape b) sleep 1000" "timeout => '300 ms', max_attempts => 1")
+	b=$(submit_sh "$(escape b) sleep 1000" "timeout => '$((300 * SUITE_SLOW)) ms', max_attempts => 1")
 	c=$(submit_sh "$(escape c) sleep 1000")
 	start_sh_worker
 	eventually 10 status_is "$a" failed

@@ -108,7 +108,7 @@ setup_file() {
 
 @test "a job that ignores TERM is killed when the grace is over" {
 	local id
-	id=$(submit_sh 'trap "" TERM; while :; do sleep 1000; done' "timeout => '200 ms'" 'max_attempts => 1')
+	id=$(submit_sh 'trap "" TERM; while :; do sleep 1000; done' "timeout => '$((300 * SUITE_SLOW)) ms'" 'max_attempts => 1')
 	sh_worker --drain --grace 200ms
 	prints 'timeout|9' job "$id" "outcome || '|' || signal"
 }
