@@ -12,7 +12,9 @@ growing(const struct spool *s, int stream)
 {
 	struct piece *p = s->npieces ? &s->pieces[s->npieces - 1] : NULL;
 
-	return p && p->stream == stream && p->len < SPOOL_PIECE && !p->call ? p : NULL;
+	return p && p->stream == stream && p->len < SPOOL_PIECE && !p->call && !p->sent_before
+		       ? p
+		       : NULL;
 }
 
 static struct piece *
@@ -198,8 +200,12 @@ spool_not_stored(struct spool *s, int64_t call)
 void
 spool_resend(struct spool *s)
 {
-	for (size_t i = 0; i < s->npieces; i++)
-		s->pieces[i].call = 0;
+	for (size_t i = 0; i < s->npieces; i++) {
+		struct piece *p = &s->pieces[i];
+
+		p->sent_before = p->sent_before || p->call;
+		p->call = 0;
+	}
 }
 
 const char *

@@ -9,8 +9,9 @@
  * portions: memory and the number of pieces stay bounded.
  *
  * A piece stays until it is known to be stored.  One that is on its way carries
- * the number of its call and does not grow.  Behind one that is to be sent again
- * all are: storing a piece twice does no harm.
+ * the number of its call.  Behind one that is to be sent again all are: storing a
+ * piece twice does no harm.  Only one that was never sent grows, because what is
+ * stored under its number stays as it is.
  */
 #ifndef JOBCTL_SPOOL_H
 #define JOBCTL_SPOOL_H
@@ -26,7 +27,8 @@ struct piece {
 	int n;			/* number within the attempt, from 1 */
 	int stream;		/* 1 stdout, 2 stderr */
 	int64_t dropped;
-	int64_t call;		/* that carries it; 0: none yet */
+	int64_t call;		/* that carries it; 0: none */
+	bool sent_before;	/* by a call of which nobody knows what it has stored */
 	char *data;
 	size_t len, cap;
 };

@@ -459,5 +459,6 @@ ends_lost(struct worker *w)
 		RUNS_IN(w, state, r, next) {
 			spool_resend(&r->spool);
 			r->report.fresh = has_report(r);
+			run_flush_soon(r);
 		}
 }

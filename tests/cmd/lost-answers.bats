@@ -142,6 +142,17 @@ wait_end() {	# NAME LOSE
 	every_call after to_the_end 20
 }
 
+@test "a job that goes on writing while the answer for its output is lost" {
+	local id
+	id=$(submit_sh "n=0; until [ -e $D/go ]; do n=\$((n + 1)); echo \$n; sleep 0.02; done; echo \$n >$D/n")
+	start losing after:append_output jobctl-worker -q "$Q" -- sh -c '{sh}'
+	WORKER_LOG=$STARTED_LOG
+	eventually 20 says 'the database is back'
+	touch "$D/go"
+	eventually 20 status_is "$id" completed
+	diff <(seq "$(<"$D/n")") <(output "$id" 1)
+}
+
 @test "a worker that is interrupted: a call that is not sent, an answer that is lost" {
 	every_call before interrupted 10
 	every_call after interrupted 10

@@ -51,8 +51,16 @@ calls(void)
 	spool_resend(&s);
 	is_int(spool_unsent(&s), 0, "what may be lost is sent again");
 	is_int(s.pieces[0].n, 2, "under the same number");
+	add(1, "three");
+	ok(s.npieces == 2 && s.pieces[0].len == 3,
+	   "and as it was: it may be stored under that number");
+	add(1, "four");
+	ok(s.npieces == 2 && s.pieces[1].len == 9, "the next one grows");
+	spool_resend(&s);
+	add(1, "five");
+	ok(s.npieces == 2 && s.pieces[1].len == 13, "also when what it did not carry is lost");
 	spool_stored(&s, 99);
-	is_int(s.npieces, 1, "what was not sent is not stored");
+	is_int(s.npieces, 2, "what was not sent is not stored");
 	spool_free(&s);
 }
 
