@@ -195,6 +195,22 @@ came_short(struct worker *w)
 		list_as_idle(w, listed_still);
 }
 
+/*
+ * Nothing runs, and the claim found nothing.  Time that has passed says nothing by itself,
+ * the database may have been away: who is to leave when idle has looked at the end of it.
+ */
+static void
+idle(struct worker *w)
+{
+	if (w->idle_since == NEVER)
+		w->idle_since = now_ms();
+	if (w->cfg.idle_exit == NEVER)
+		return;
+	if (w->looked_at - w->idle_since >= w->cfg.idle_exit)
+		worker_drain(w, "idle");
+	w->look_at = earliest(w->look_at, w->idle_since + w->cfg.idle_exit);
+}
+
 static void
 claimed(void *ctx, const PGresult *res, const struct err *e)
 {
@@ -231,8 +247,7 @@ claimed(void *ctx, const PGresult *res, const struct err *e)
 	/* while maintenance is under way, there may yet be something */
 	if ((w->cfg.drain || w->cfg.once) && !w->maintaining)
 		worker_drain(w, "nothing is ready");
-	if (w->idle_since == NEVER)
-		w->idle_since = now_ms();
+	idle(w);
 }
 
 struct pg_val
@@ -257,6 +272,7 @@ claim(struct worker *w)
 	if (w->tell_idle && !w->draining)
 		list_as_idle(w, listed);
 	w->claiming = true;
+	w->looked_at = now_ms();
 	pipe_call(&w->pipe, db_deadline(w),
 		  "SELECT id, project, queue, kind, args, attempt, max_attempts, timeout_ms,"
 		  " checkpoint FROM jobctl.claim($1, $2, $3, $4, $5)",

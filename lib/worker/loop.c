@@ -209,9 +209,6 @@ check_limits(struct worker *w)
 		worker_drain(w, "max-jobs");
 	if (now >= w->end_at)
 		worker_drain(w, "max-time");
-	if (w->cfg.idle_exit != NEVER && w->idle_since != NEVER &&
-	    now - w->idle_since >= w->cfg.idle_exit)
-		worker_drain(w, "idle");
 	if (too_many_failures(w) && !w->draining) {
 		w->status = 1;
 		log_line(LOG_LEVEL_ERROR, "too many jobs failed", "stop-after",
@@ -290,8 +287,6 @@ due(const struct worker *w)
 	int64_t t = earliest(db_due(w), w->watchdog_at);
 
 	t = earliest(t, w->draining ? w->extend_at : w->end_at);
-	if (!w->draining && w->cfg.idle_exit != NEVER && w->idle_since != NEVER)
-		t = earliest(t, w->idle_since + w->cfg.idle_exit);
 	if (w->signals == 1)
 		t = earliest(t, w->drain_until);
 	if (may_start(w) && now_ms() < w->fence_at)

@@ -209,7 +209,7 @@ struct worker {
 	bool claiming;
 	struct uuid claim_token;
 	int64_t claim_want;		/* of the claim on its way or lost; 0: none */
-	int64_t look_at;		/* when to claim next */
+	int64_t look_at, looked_at;	/* when to claim next; the last time */
 	bool look_again;		/* the claim on its way may not see all there is */
 	bool tell_idle;			/* the last claim came short: ask to be woken before the next */
 	bool listed;			/* as idle, so that we are woken */

@@ -145,6 +145,30 @@ all_once() {	# N
 	ran_once "$id"
 }
 
+# Its tries say so.
+away_for() {	# SECONDS
+	local tries
+
+	mapfile -t tries < <(sed -n 's/^time=\([^ ]*\) .*no database.*/\1/p' "$WORKER_LOG")
+	[ $(($(date -d "${tries[-1]}" +%s) - $(date -d "${tries[0]}" +%s))) -gt "$1" ]
+}
+
+@test "without a database nobody knows to be idle" {
+	local id idle=$((2 * SUITE_SLOW))
+	role_login worker_idle jobctl_worker
+	start as_role worker_idle jobctl-worker -q "$Q" --idle-exit ${idle}s --poll 1h -- sh -c '{sh}'
+	WORKER_PID=$STARTED_PID WORKER_LOG=$STARTED_LOG
+	eventually 10 prints t sql "SELECT idle FROM jobctl.workers WHERE '$Q' = ANY (queues)"
+	sql 'ALTER ROLE worker_idle CONNECTION LIMIT 0'
+	cut
+	eventually 20 away_for "$idle"
+	id=$(submit_sh true)
+	sql 'ALTER ROLE worker_idle CONNECTION LIMIT -1'
+	eventually 20 status_is "$id" completed
+	eventually 20 gone_or_zombie "$WORKER_PID"
+	prints 0 exit_status "$WORKER_PID"
+}
+
 @test "a server that crashes and recovers" {
 	local id
 	make_server
