@@ -146,6 +146,7 @@ wait_end() {	# NAME LOSE
 	local id
 	id=$(submit_sh "n=0; until [ -e $D/go ]; do n=\$((n + 1)); echo \$n; sleep 0.02; done; echo \$n >$D/n")
 	start losing after:append_output jobctl-worker -q "$Q" -- sh -c '{sh}'
+	# shellcheck disable=SC2034 # for says
 	WORKER_LOG=$STARTED_LOG
 	eventually 20 says 'the database is back'
 	touch "$D/go"
