@@ -95,11 +95,37 @@ send_output(struct worker *w, struct run *const *runs, size_t nruns, bool joined
 }
 
 static void
+report_again(struct run *r)
+{
+	r->report.fresh = true;
+	run_flush_soon(r);
+}
+
+/* Columns id, token: of those whose row somebody had. */
+static void
 reported(void *ctx, const PGresult *res, const struct err *e)
 {
-	(void)res;
+	struct worker *w = ctx;
+
+	if (e && e->kind == ERR_UNAVAILABLE)
+		return;			/* ends_lost() has it sent again */
 	if (e)
-		db_complain(ctx, "cannot write what jobs reported", e);
+		db_complain(w, "cannot write what jobs reported", e);
+	w->report_answered++;
+	for (int state = RUN_STARTED; state < RUN_STATES; state++)
+		RUNS_IN(w, state, r, next) {
+			if (r->report.call != w->report_answered)
+				continue;
+			r->report.call = 0;
+			if (e && e->kind == ERR_TEMPFAIL)
+				report_again(r);
+		}
+	for (int i = 0; !e && i < PQntuples(res); i++) {
+		struct run *r = db_find(w, PQgetvalue(res, i, 0), PQgetvalue(res, i, 1));
+
+		if (r)
+			report_again(r);
+	}
 }
 
 static void
@@ -111,11 +137,15 @@ add(struct pg_array *a, struct pg_val v, bool known)
 		pg_array_add_null(a, v);
 }
 
-/* What the runs have to say, in one call; what cannot be kept the database leaves out. */
+/*
+ * What the runs have to say, in one call; what cannot be kept the database leaves out.
+ * Joined as output is.
+ */
 static void
 send_reports(struct worker *w, struct run *const *runs, size_t nruns, bool joined)
 {
-	static const char sql[] = "SELECT jobctl.report($1, $2, $3, $4, $5, $6, $7, $8)";
+	static const char sql[] =
+		"SELECT id, token FROM jobctl.report($1, $2, $3, $4, $5, $6, $7, $8)";
 	struct pg_array ids = PG_ARRAY_INIT, tokens = PG_ARRAY_INIT, done = PG_ARRAY_INIT;
 	struct pg_array total = PG_ARRAY_INIT, messages = PG_ARRAY_INIT, stats = PG_ARRAY_INIT;
 	struct pg_array checkpoints = PG_ARRAY_INIT;
@@ -123,9 +153,11 @@ send_reports(struct worker *w, struct run *const *runs, size_t nruns, bool joine
 	for (size_t i = 0; i < nruns; i++) {
 		struct run_report *p = &runs[i]->report;
 
-		if (!p->fresh)
+		if (!p->fresh && !(joined && p->call))
 			continue;
 		p->fresh = false;
+		if (!joined)
+			p->call = w->report_calls + 1;
 		pg_array_add(&ids, pg_uuid(&runs[i]->id));
 		pg_array_add(&tokens, pg_uuid(&runs[i]->token));
 		add(&done, pg_i64(p->done), p->done >= 0);
@@ -142,10 +174,12 @@ send_reports(struct worker *w, struct run *const *runs, size_t nruns, bool joine
 			pg_array(&stats, pg_json("")), pg_array(&checkpoints, pg_json("")),
 		};
 
-		if (joined)
+		if (joined) {
 			pipe_join(&w->pipe, sql, args, NELEM(args));
-		else
+		} else {
+			w->report_calls++;
 			pipe_call(&w->pipe, db_deadline(w), sql, args, NELEM(args), reported, w);
+		}
 	}
 	pg_array_free(&ids);
 	pg_array_free(&tokens);
@@ -455,10 +489,12 @@ ends_lost(struct worker *w)
 {
 	w->finishing = false;
 	w->output_calls = w->output_answered = 0;
+	w->report_calls = w->report_answered = 0;
 	for (int state = RUN_STARTED; state < RUN_STATES; state++)
 		RUNS_IN(w, state, r, next) {
 			spool_resend(&r->spool);
 			r->report.fresh = has_report(r);
+			r->report.call = 0;
 			run_flush_soon(r);
 		}
 }

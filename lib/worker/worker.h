@@ -82,7 +82,8 @@ enum run_stop {
 struct run_report {
 	int64_t done, total;		/* -1: not said */
 	char *message, *stats, *checkpoint, *result;
-	bool fresh;			/* some of it is not written yet */
+	bool fresh;			/* some of it was not sent yet */
+	int64_t call;			/* that carries the rest; 0: it is stored */
 };
 #define RUN_REPORT_INIT { .done = -1, .total = -1 }
 
@@ -204,6 +205,7 @@ struct worker {
 	int watch_fd;			/* epoll: readable when one of them exits */
 	int64_t watchdog_ms, watchdog_at;
 	int64_t output_calls, output_answered;
+	int64_t report_calls, report_answered;
 	bool pressed;			/* more output is held than should be */
 
 	bool claiming;

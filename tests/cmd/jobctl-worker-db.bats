@@ -565,6 +565,46 @@ within_a_second() {	# of TIME the first run of the job ID was over
 	prints '1/exit 2/exit' runs "$id"
 }
 
+# A job that says something once the test has gone on, and then waits; nothing else is sent then.
+start_reporter() {
+	REPORTER=$(submit_sh "$(wait_for report) echo '{\"message\":\"said\"}' >&3; $(wait_for go) exit 0")
+	start_sh_worker --poll 1h
+	eventually 10 status_is "$REPORTER" running
+}
+
+tried_to_report() {
+	[ "$(sql "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%jobctl.report%' AND state = 'idle'
+		AND application_name LIKE 'jobctl-worker%' AND datname = current_database()")" = 1 ]
+}
+
+@test "a report about a job whose row somebody has is written when it is free" {
+	start_reporter
+	start env PGOPTIONS='-c client_connection_check_interval=100ms' psql -Xq -c 'BEGIN' \
+		-c "SELECT FROM jobctl.jobs WHERE id = '$REPORTER' FOR UPDATE" -c 'SELECT pg_sleep(600)'
+	local holder=$STARTED_PID
+	held() { [ "$(sql "SELECT count(*) FROM (SELECT FROM jobctl.jobs WHERE id = '$REPORTER' FOR UPDATE SKIP LOCKED) j")" = 0 ]; }
+	eventually 10 held
+	touch "$D/report"
+	eventually 20 tried_to_report
+	kill "$holder"
+	eventually 20 prints said job "$REPORTER" message
+	touch "$D/go"
+	eventually 10 status_is "$REPORTER" completed
+}
+
+@test "a report that the database has no room for is written when it has" {
+	start_reporter
+	sql "CREATE FUNCTION test_full() RETURNS trigger LANGUAGE plpgsql AS
+		'BEGIN RAISE EXCEPTION ''full'' USING ERRCODE = ''disk_full''; END';
+		CREATE TRIGGER test_full BEFORE INSERT ON jobctl.job_progress EXECUTE FUNCTION test_full()"
+	touch "$D/report"
+	eventually 20 says 'cannot write what jobs reported'
+	sql 'DROP TRIGGER test_full ON jobctl.job_progress'
+	eventually 20 prints said job "$REPORTER" message
+	touch "$D/go"
+	eventually 10 status_is "$REPORTER" completed
+}
+
 @test "an end that the database refuses holds up no other" {
 	local i good bad
 	sql "ALTER TABLE jobctl.finished_jobs ADD CONSTRAINT test_refuses CHECK (result ->> 'bad' IS NULL)"

@@ -162,6 +162,18 @@ load queue
 	is '2|0' 'SELECT progress_done, (SELECT count(*) FROM jobctl.job_progress) FROM jobctl.job'
 }
 
+@test "a report about a row that somebody has is to be said again" {
+	jobs 2
+	sql 'SELECT t.worker(1), t.claim(1, 1, 2)'
+	run -0 psql -XAtq <<-'END'
+		BEGIN;
+		SELECT FROM jobctl.jobs WHERE id = t.j(2) FOR UPDATE;
+		\! psql -XAtqc "SELECT t.n(id), token = t.k(1) FROM jobctl.report(t.w(1), t.jj(1, 2), t.kk(1, 1), '{1,2}', '{9,9}', '{a,b}', '{NULL,NULL}', '{NULL,NULL}')"
+	END
+	[[ "$output" == *'2|t' ]]
+	is '1|a' 'SELECT done, message FROM jobctl.job_progress'
+}
+
 @test "of two reports in one call the later counts" {
 	jobs 1
 	sql 'SELECT t.worker(1), t.claim(1, 1)'

@@ -5,38 +5,45 @@
 -- what cannot be kept: negative progress, stats that are no object, stats or a
 -- checkpoint beyond 64 KiB, or a checkpoint beyond 120,000 bytes of text, which no
 -- environment variable holds.  A token that no longer runs its job changes nothing.
+-- What it returns is to be said again: somebody had the job's row.
 CREATE OR REPLACE FUNCTION jobctl.report(
     worker uuid, ids uuid[], tokens uuid[], done bigint[], total bigint[], messages text[], stats jsonb[],
-    checkpoints jsonb[]) RETURNS void
+    checkpoints jsonb[]) RETURNS TABLE (id uuid, token uuid)
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off AS $$
 BEGIN
+    RETURN QUERY
     WITH running AS MATERIALIZED (
         -- locked, so that none can end meanwhile and leave its report behind
         SELECT j.id, j.project_id, i.n FROM unnest(report.ids, report.tokens) WITH ORDINALITY AS i(id, token, n)
         JOIN jobctl.jobs j ON j.id = i.id AND j.token = i.token AND j.worker_id = report.worker
         JOIN jobctl.workers w ON w.worker_id = j.worker_id AND w.role_name = jobctl.caller()
         FOR KEY SHARE OF j SKIP LOCKED
+    ), written AS (
+        INSERT INTO jobctl.job_progress AS p (job_id, project_id, done, total, message, stats, checkpoint)
+        SELECT DISTINCT ON (r.id) r.id, r.project_id,
+               CASE WHEN report.done[r.n] >= 0 THEN report.done[r.n] END,
+               CASE WHEN report.total[r.n] >= 0 THEN report.total[r.n] END,
+               left(messages[r.n], 1000),
+               CASE WHEN jsonb_typeof(report.stats[r.n]) = 'object' AND pg_column_size(report.stats[r.n]) <= 65536
+                    THEN report.stats[r.n] END,
+               CASE WHEN pg_column_size(checkpoints[r.n]) <= 65536
+                     AND octet_length(checkpoints[r.n]::text) <= 120000 THEN checkpoints[r.n] END
+        FROM running r
+        ORDER BY r.id, r.n DESC
+        ON CONFLICT (job_id) DO UPDATE
+        SET done = coalesce(excluded.done, p.done), total = coalesce(excluded.total, p.total),
+            message = coalesce(excluded.message, p.message),
+            stats = CASE WHEN excluded.stats IS NOT NULL
+                          AND pg_column_size(coalesce(p.stats, '{}') || excluded.stats) <= 65536
+                    THEN coalesce(p.stats, '{}') || excluded.stats ELSE p.stats END,
+            checkpoint = coalesce(excluded.checkpoint, p.checkpoint), updated_at = now()
     )
-    INSERT INTO jobctl.job_progress AS p (job_id, project_id, done, total, message, stats, checkpoint)
-    SELECT DISTINCT ON (r.id) r.id, r.project_id,
-           CASE WHEN report.done[r.n] >= 0 THEN report.done[r.n] END,
-           CASE WHEN report.total[r.n] >= 0 THEN report.total[r.n] END,
-           left(messages[r.n], 1000),
-           CASE WHEN jsonb_typeof(report.stats[r.n]) = 'object' AND pg_column_size(report.stats[r.n]) <= 65536
-                THEN report.stats[r.n] END,
-           CASE WHEN pg_column_size(checkpoints[r.n]) <= 65536
-                 AND octet_length(checkpoints[r.n]::text) <= 120000 THEN checkpoints[r.n] END
-    FROM running r
-    ORDER BY r.id, r.n DESC
-    ON CONFLICT (job_id) DO UPDATE
-    SET done = coalesce(excluded.done, p.done), total = coalesce(excluded.total, p.total),
-        message = coalesce(excluded.message, p.message),
-        stats = CASE WHEN excluded.stats IS NOT NULL
-                      AND pg_column_size(coalesce(p.stats, '{}') || excluded.stats) <= 65536
-                THEN coalesce(p.stats, '{}') || excluded.stats ELSE p.stats END,
-        checkpoint = coalesce(excluded.checkpoint, p.checkpoint), updated_at = now();
+    SELECT i.id, i.token FROM unnest(report.ids, report.tokens) AS i(id, token)
+    JOIN jobctl.jobs j ON j.id = i.id AND j.token = i.token AND j.worker_id = report.worker
+    JOIN jobctl.workers w ON w.worker_id = j.worker_id AND w.role_name = jobctl.caller()
+    WHERE NOT EXISTS (SELECT FROM running r WHERE r.id = i.id);
 END
 $$;
 REVOKE ALL ON FUNCTION jobctl.report(uuid, uuid[], uuid[], bigint[], bigint[], text[], jsonb[], jsonb[]) FROM PUBLIC;
