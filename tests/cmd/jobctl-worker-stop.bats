@@ -347,7 +347,7 @@ seconds_to_cancel() {	# ID
 
 @test "--idle-exit waits for work, then ends" {
 	local id
-	start_stoppable --idle-exit 1s --poll 1h
+	start_stoppable --idle-exit $((2 * SUITE_SLOW))s --poll 1h
 	eventually 10 prints t sql "SELECT idle FROM jobctl.workers WHERE '$Q' = ANY (queues)"
 	id=$(submit_sh true)
 	eventually 10 status_is "$id" completed
