@@ -167,12 +167,22 @@ choose_user(struct cluster *c, const struct stat *st, struct err *e)
 	return 0;
 }
 
+/*
+ * c->fd stays -1 for one that is not there, and for one of root's: that is no
+ * cluster, but may become one at any moment, see make_dir().
+ */
 static int
 open_dir(struct cluster *c, struct err *e)
 {
+	const int how = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
 	struct stat st;
 
-	c->fd = open(c->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	c->fd = open(c->dir, how);
+	if (c->fd < 0 && errno == EACCES && c->root && stat(c->dir, &st) == 0) {
+		if (st.st_uid == 0)
+			return 0;
+		c->fd = open(c->dir, how);	/* it may have been given to the server just now */
+	}
 	if (c->fd < 0 && errno == ENOENT)
 		return 0;
 	if (c->fd < 0) {
@@ -184,7 +194,9 @@ open_dir(struct cluster *c, struct err *e)
 	}
 	if (fstat(c->fd, &st))
 		return err_sys(e, ERR_OS, "cannot look at \"%s\"", c->dir);
-	if (st.st_uid != c->uid)
+	if (c->root && st.st_uid == 0)
+		close_p(&c->fd);
+	else if (st.st_uid != c->uid)
 		return err_set(e, ERR_NOPERM, "\"%s\" belongs to uid %u, not to %s", c->dir,
 			       (unsigned)st.st_uid, c->user);
 	return 0;
@@ -194,17 +206,10 @@ int
 cluster_find(struct cluster *c, const char *dir, struct err *e)
 {
 	struct stat st;
-	bool there;
 
 	c->root = geteuid() == 0;
-	if (absolute(dir, &c->dir, e) || check_path(c, e))
-		return -1;
-	there = stat(c->dir, &st) == 0;
-	if (choose_user(c, there ? &st : NULL, e))
-		return -1;
-	if (c->root && there && st.st_uid == 0)		/* not a cluster; cluster_make() may adopt it */
-		return 0;
-	if (cluster_as_server(c, e))
+	if (absolute(dir, &c->dir, e) || check_path(c, e) ||
+	    choose_user(c, stat(c->dir, &st) ? NULL : &st, e) || cluster_as_server(c, e))
 		return -1;
 	return open_dir(c, e);
 }
@@ -270,12 +275,18 @@ adopt_dir(struct cluster *c, struct err *e)
 {
 	AUTOFD fd = open(c->dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	struct stat st;
+	int empty;
 
-	if (fd < 0 || fstat(fd, &st))
+	if (fd < 0 && errno == ENOENT)
+		return 0;
+	if (fd < 0)
 		return err_sys(e, kind_of_errno(), "cannot use \"%s\"", c->dir);
+	empty = is_empty(fd);		/* looked at first: another start gives it away before it fills it */
+	if (fstat(fd, &st))
+		return err_sys(e, ERR_OS, "cannot look at \"%s\"", c->dir);
 	if (st.st_uid != 0)
 		return 0;
-	if (is_empty(fd) != 1)
+	if (empty != 1)
 		return err_set(e, ERR_CONFIG, "\"%s\" belongs to root and is not empty", c->dir);
 	if (fchown(fd, c->uid, c->gid) || fchmod(fd, 0700))
 		return err_sys(e, ERR_CANTCREAT, "cannot give \"%s\" to %s", c->dir, c->user);
