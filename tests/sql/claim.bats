@@ -125,7 +125,7 @@ load queue
 	sql 'SELECT t.worker(1)'
 	hold_open "SELECT jobctl.submit('a', after => t.jj(1))"
 	is 1 'SELECT t.claim(1, 1)'
-	exec {TX}>&-
+	let_go
 }
 
 @test "a checkpoint comes back with the next attempt" {
@@ -142,8 +142,6 @@ crowd() {	# ['STATEMENTS'], also said by whoever has the snapshot
 	sql 'SELECT t.worker(1)'
 	sql "INSERT INTO jobctl.jobs (id, kind) SELECT t.j(n), 'a' FROM generate_series(1, 5000) n"
 	hold_open "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM jobctl.jobs${1:+; $1}"
-	eventually 10 is t "SELECT backend_xmin IS NOT NULL FROM pg_stat_activity
-		WHERE datname = current_database() AND application_name = 'held'"
 	sql "INSERT INTO jobctl.jobs (id, kind) SELECT t.j(n), 'a' FROM generate_series(5001, 5020) n"
 	sql 'DELETE FROM jobctl.jobs WHERE id <= t.j(5000)'
 }
@@ -167,9 +165,9 @@ remember=${forget//"'0'"/"'9999999999'"}
 
 	crowd
 	# shellcheck disable=SC2059
-	run -0 session "$(printf "BEGIN; $few; COMMIT;\n" 1 2 3) $forget $(printf "BEGIN; $few; COMMIT;" 4)"
-	[ "$output" = $'f\n5001,5002|f\nf\n5003,5004|t\nf\n5005,5006|t\nf\nf\n5007,5008|f' ]
-	exec {TX}>&-
+	run -0 session "$(printf "BEGIN; $few; COMMIT;" 1) $remember $(printf "BEGIN; $few; COMMIT;\n" 2 3) $forget $(printf "BEGIN; $few; COMMIT;" 4)"
+	[ "$output" = $'f\n5001,5002|f\nf\nf\n5003,5004|t\nf\n5005,5006|t\nf\nf\n5007,5008|f' ]
+	let_go
 }
 
 # Entries that are known to be dead are passed over, but their pages are read.
@@ -203,7 +201,7 @@ remember=${forget//"'0'"/"'9999999999'"}
 	[ "${lines[5]}" = 6003,5003 ]
 	[ "${lines[16]}" = 6104,6103,6102,6101,5004 ]
 	[[ "${lines[17]}" == 5005,*,5020,6000,6100,6099,6098,5997,6097,6096 ]]
-	exec {TX}>&-
+	let_go
 }
 
 @test "what is tried again, released or due is seen from there" {
@@ -217,7 +215,7 @@ remember=${forget//"'0'"/"'9999999999'"}
 		SELECT t.claim(1, 3, 9);"
 	[[ "${lines[3]},${lines[4]}" == 5011,5012,5013,5014,5015,5016,5017,5018,5019,*5001* ]]
 	[[ "${lines[3]},${lines[4]}" == *5020* ]]
-	exec {TX}>&-
+	let_go
 }
 
 @test "a job that took an old place waits until the time is over, or nothing else is there" {
@@ -233,18 +231,18 @@ remember=${forget//"'0'"/"'9999999999'"}
 		SELECT t.claim(1, 6, 30) LIKE '5009,%,5020';
 		SELECT t.claim(1, 7, 30);"
 	[ "$output" = $'1,5001\nf\n5002,5003\naccepted\n5004,5005\nf\n1,5006\nf\n5007,5008\naccepted\nt\n1' ]
-	exec {TX}>&-
+	let_go
 }
 
 @test "a job that is committed late is found when the time is over" {
 	local got
 
 	crowd "SELECT jobctl.submit('a', id => t.j(9000))"
-	exec {IN}> >(exec psql -XAtqv ON_ERROR_STOP=1 >"$BATS_TEST_TMPDIR/said" 3>&-)
+	exec {IN}> >(exec psql -XAtqv ON_ERROR_STOP=1 >"$BATS_TEST_TMPDIR/said" 3>&- {TX}>&-)
 	echo "SELECT t.claim(1, 1, 2); $remember" >&"$IN"
 	eventually 10 grep -q '^f$' "$BATS_TEST_TMPDIR/said"
 	echo 'COMMIT;' >&"$TX"
-	exec {TX}>&-
+	let_go
 	eventually 10 is pending 'SELECT t.state(9000)'
 	echo "SELECT t.claim(1, 2, 2); $forget SELECT t.claim(1, 3, 2);" >&"$IN"
 	exec {IN}>&-
@@ -259,5 +257,5 @@ remember=${forget//"'0'"/"'9999999999'"}
 	sql "INSERT INTO jobctl.jobs (id, kind, seq) VALUES (t.j(1), 'b', 1)"
 	run -0 session "SELECT t.claim(1, 1, 2, kinds => '{a}'); SELECT t.claim(1, 2, 1); SELECT t.claim(1, 3, 1, kinds => '{a,b}');"
 	[ "$output" = $'5001,5002\n1\n5003' ]
-	exec {TX}>&-
+	let_go
 }

@@ -118,8 +118,8 @@ chain() {	# N: job n needs job n - 1
 	sql 'SELECT jobctl.maintain()'
 	is 1 'SELECT count(*) FROM jobctl.unsettled'
 	echo 'COMMIT;' >&"$TX"
-	exec {TX}>&-
-	eventually 5 is held 'SELECT t.state(2)'
+	let_go
+	eventually 10 is held 'SELECT t.state(2)'
 	sql 'SELECT jobctl.maintain()'
 	is 'held|cancelled|0|0' "SELECT t.state(2), t.state(3), (SELECT blockers FROM jobctl.jobs WHERE id = t.j(2)),
 		(SELECT count(*) FROM jobctl.unsettled)"

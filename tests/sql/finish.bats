@@ -10,11 +10,6 @@ running() {	# [SUBMIT-ARGUMENTS]
 	sql 'SELECT t.worker(1), t.claim(1, 1)'
 }
 
-# The delay of job 1 lies between so many seconds, give or take what the test takes.
-delay_between() {	# FROM TO
-	is t "SELECT extract(epoch FROM wake_at - now()) BETWEEN $1 - 30 * 0.1 AND $2 AND run_at = wake_at FROM jobctl.jobs"
-}
-
 @test "ok completes, and everything is kept" {
 	running "args => '{\"x\": 1}', unique_key => 'u'"
 	sql "SELECT t.report(1, 1, 1, 3, 4, 'three of four', '{\"files_indexed\": 4}', '[1]')"
@@ -33,8 +28,8 @@ delay_between() {	# FROM TO
 	for outcome in exit signal timeout not_found not_executable; do
 		sql 'CALL t.clear()'
 		running
-		is 'accepted pending' "SELECT t.finish(1, 1, 1, '$outcome', 'boom', 3)"
-		delay_between 9 11.1
+		is $'accepted pending\nt' "BEGIN; SELECT t.finish(1, 1, 1, '$outcome', 'boom', 3);
+			SELECT wake_at - now() BETWEEN '9 s' AND '11.1 s' AND run_at = wake_at FROM jobctl.jobs; COMMIT"
 		is 'pending|1|boom||' 'SELECT status, attempt, error_message, token, started_at FROM jobctl.jobs'
 		is "$outcome|3|boom|1|host1" 'SELECT outcome, exit_code, error_message, attempt, worker_host FROM jobctl.job_attempts'
 	done
@@ -153,8 +148,8 @@ delay_between() {	# FROM TO
 		t.jj(1, 2), t.kk(1, 1), '{ok,ok}', '{0,0}', '{NULL,NULL}', '{NULL,NULL}', '{NULL,NULL}', '{0,0}', '{0,0}')"
 	is running 'SELECT t.state(1)'
 	echo 'ROLLBACK;' >&"$TX"
-	eventually 5 is 'accepted completed' 'SELECT t.finish(1, 1, 1)'
-	exec {TX}>&-
+	eventually 10 is 'accepted completed' 'SELECT t.finish(1, 1, 1)'
+	let_go
 }
 
 @test "many in one call, each to its own end" {

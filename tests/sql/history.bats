@@ -46,9 +46,9 @@ load queue
 
 @test "and how it stands with one that does" {
 	jobs 1
-	sql "SELECT t.worker(1, lease => '10 s'), t.claim(1, 1)"
+	sql "SELECT t.worker(1, lease => '1 hour'), t.claim(1, 1)"
 	is '{Healthy}' 'SELECT reasons FROM jobctl.job'
-	sql "SELECT t.cancel(1); UPDATE jobctl.workers SET heartbeat_at = now() - interval '7 s'"
+	sql "SELECT t.cancel(1); UPDATE jobctl.workers SET heartbeat_at = now() - interval '42 min'"
 	is '{HeartbeatLate,CancelRequested}' 'SELECT reasons FROM jobctl.job'
 	sql 'SELECT t.expire(1)'
 	is '{LeaseExpired,CancelRequested}' 'SELECT reasons FROM jobctl.job'

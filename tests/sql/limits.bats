@@ -59,17 +59,21 @@ load queue
 	refuses 23514 "SELECT jobctl.pause_queue('bad name')" name_is_plain
 }
 
+waiters="SELECT count(*) FROM pg_locks WHERE relation = 'jobctl.queues'::regclass AND NOT granted
+	AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+
 @test "a pause, or a limit, waits for a claim under way; a long one it does not outwait" {
 	jobs 3
 	sql 'SELECT t.worker(1), t.worker(2)' >/dev/null
 	hold_open "SELECT t.claim(1, 1)"
 	refuses JC075 "SELECT jobctl.pause_queue('default')" 'does not end'
 	refuses JC075 "SELECT jobctl.limit_queue('default', 1)" 'does not end'
+	patient
 	start psql -XAtqc "SELECT jobctl.pause_queue('default'); SELECT running FROM jobctl.drained('{default}')"
-	eventually 5 is 1 "SELECT count(*) FROM pg_locks WHERE relation = 'jobctl.queues'::regclass AND NOT granted"
+	eventually 10 is 1 "$waiters"
 	echo 'COMMIT;' >&"$TX"
-	exec {TX}>&-
-	eventually 5 gone_or_zombie "$STARTED_PID"
+	let_go
+	eventually 10 gone_or_zombie "$STARTED_PID"
 	[ "$(tail -n 1 "$STARTED_LOG")" = 1 ]
 	is '' 'SELECT t.claim(2, 2)'
 	is 'default|1|t' "SELECT * FROM jobctl.drained('{default}')"
@@ -81,10 +85,10 @@ load queue
 	sql 'SELECT t.worker(1)'
 	hold_open "SELECT jobctl.pause_queue('default')"
 	start psql -XAtqc 'SELECT t.claim(1, 1)'
-	eventually 5 is 1 "SELECT count(*) FROM pg_locks WHERE relation = 'jobctl.queues'::regclass AND NOT granted"
+	eventually 10 is 1 "$waiters"
 	echo 'COMMIT;' >&"$TX"
-	exec {TX}>&-
-	eventually 5 gone_or_zombie "$STARTED_PID"
+	let_go
+	eventually 10 gone_or_zombie "$STARTED_PID"
 	[ -z "$(cat "$STARTED_LOG")" ]
 	is 0 "SELECT count(*) FROM jobctl.jobs WHERE status = 'running'"
 }

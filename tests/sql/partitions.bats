@@ -75,8 +75,8 @@ forget() {
 	hold_open 'SELECT count(*) FROM jobctl.finished_jobs'
 	is 0 'SELECT jobctl.ensure_partitions()'
 	is 0 'SELECT reaped FROM jobctl.maintain()'
-	exec {TX}>&-
-	eventually 5 is 12 'SELECT jobctl.ensure_partitions()'
+	let_go
+	eventually 10 is 12 'SELECT jobctl.ensure_partitions()'
 }
 
 @test "from eight sessions at once they are made once" {

@@ -60,8 +60,8 @@ notified() {	# 'SELECT ...'
 		sed -n 's/^Asynchronous notification "jobctl_[0-9a-f]*\(.\)" with payload "\(.*\)" received.*/\1 \2/p' | sort
 }
 
-# A transaction that is begun, has run the statements, and stays open until the
-# descriptor is closed: exec {TX}>&-
+# A transaction that is begun, has run the statements, and stays open until let_go;
+# until then TX takes more.
 hold_open() {	# 'STATEMENTS'
 	local fifo
 
@@ -69,18 +69,33 @@ hold_open() {	# 'STATEMENTS'
 	mkfifo "$fifo"
 	start psql -XAtqv ON_ERROR_STOP=1 -f "$fifo"
 	exec {TX}>"$fifo"
-	printf 'SET application_name = held;\nBEGIN;\n%s;\n' "$1" >&"$TX"
+	printf 'BEGIN;\n%s;\nSET application_name = held;\n' "$1" >&"$TX"
 	eventually 10 is 'idle in transaction' \
 		"SELECT state FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'held'"
+}
+
+let_go() {
+	exec {TX}>&-
+	eventually 10 is 0 "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'held'"
+}
+
+# From now on nobody in this file's database gives up waiting for a lock.
+patient() {
+	sql "DO \$\$ DECLARE f regprocedure; BEGIN
+		FOR f IN SELECT oid FROM pg_proc WHERE pronamespace = 'jobctl'::regnamespace AND proconfig::text LIKE '%lock_timeout=%' LOOP
+			EXECUTE format('ALTER ROUTINE %s SET lock_timeout = %L', f, '10min');
+		END LOOP;
+	END \$\$"
 }
 
 # While a transaction that has run the statements is open, another statement begins and
 # waits for it.  That commits; what the other says then is in STARTED_LOG.
 meanwhile() {	# 'STATEMENTS' 'STATEMENT'
+	patient
 	hold_open "$1"
 	start psql -XAtqc "$2"
-	eventually 5 is 1 "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+	eventually 10 is 1 "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
 	echo 'COMMIT;' >&"$TX"
-	exec {TX}>&-
-	eventually 5 gone_or_zombie "$STARTED_PID"
+	let_go
+	eventually 10 gone_or_zombie "$STARTED_PID"
 }

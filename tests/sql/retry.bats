@@ -60,8 +60,8 @@ retry() {	# NUMBERS [RETRY-ARGUMENTS]
 	sql 'SELECT t.worker(1)'
 	for round in 0 1 2; do
 		sql "SELECT t.claim(1, $((round * 2 + 1)))"
-		is 'accepted pending' "SELECT t.finish(1, 1, $((round * 2 + 1)), 'exit')"
-		is t "SELECT wake_at - now() BETWEEN '8 s' AND '12 s' FROM jobctl.jobs"
+		is $'accepted pending\nt' "BEGIN; SELECT t.finish(1, 1, $((round * 2 + 1)), 'exit');
+			SELECT wake_at - now() BETWEEN '9 s' AND '11.1 s' FROM jobctl.jobs; COMMIT"
 		sql "SELECT t.fall_due(1), t.claim(1, $((round * 2 + 2)))"
 		is 'accepted failed' "SELECT t.finish(1, 1, $((round * 2 + 2)), 'exit')"
 		sql "$(retry 1)"
@@ -198,7 +198,7 @@ retry() {	# NUMBERS [RETRY-ARGUMENTS]
 	sql "SELECT jobctl.submit('work', id => t.j(2), after_ok => t.jj(1))"
 	hold_open 'SELECT FROM jobctl.jobs WHERE id = t.j(2) FOR UPDATE'
 	sql "SELECT t.worker(1), t.claim(1, 1), t.finish(1, 1, 1, 'permanent')"
-	exec {TX}>&-
+	let_go
 	is 1 'SELECT count(*) FROM jobctl.unsettled'
 	sql "$(retry 1)"
 	sql 'SELECT jobctl.maintain()'

@@ -414,5 +414,5 @@ answer() {	# 'SELECT ...'
 	sql 'SELECT t.worker(1)'
 	is 1 'SELECT t.claim(1, 1)'
 	is 0 'SELECT reaped FROM jobctl.maintain()'
-	exec {TX}>&-
+	let_go
 }

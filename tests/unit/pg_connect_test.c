@@ -112,6 +112,18 @@ walk(const char *dsn, int64_t host_ms, struct pg *db, struct err *e)
 	return now_ms() - from;
 }
 
+/* The same, until a server answers in the time of one host, which may be too short for a busy one. */
+static int64_t
+walk_to_server(const char *dsn, int64_t host_ms, struct pg *db, struct err *e)
+{
+	int64_t deadline = deadline_in(30000), took;
+
+	do
+		took = walk(dsn, host_ms, db, e);
+	while (!db->conn && now_ms() < deadline);
+	return took;
+}
+
 static void
 a_silent_host(void)
 {
@@ -123,7 +135,7 @@ a_silent_host(void)
 	struct pg db = PG_INIT;
 	struct err e = ERR_INIT;
 	FILE *f = fopen(file, "we");
-	int64_t took = walk(longer, 200, &db, &e);
+	int64_t took = walk_to_server(longer, 200, &db, &e);
 
 	ok(db.conn && took >= 200 && took < 20000, "costs no more than its own deadline: %d ms", (int)took);
 	pg_close(&db);
@@ -138,7 +150,7 @@ a_silent_host(void)
 		hole, getenv("PGPORT"));
 	fclose(f);
 	setenv("PGSERVICEFILE", file, 1);
-	took = walk("service=holes", NEVER, &db, &e);
+	took = walk_to_server("service=holes", NEVER, &db, &e);
 	ok(db.conn && took >= 1000, "a service's host list is walked, too");
 	pg_close(&db);
 	ok(!getenv("PGSERVICE"), "the environment is as it was");
@@ -158,11 +170,11 @@ names(void)
 	AUTOFREE char *two = xasprintf("host=two.test port=%d", hole);
 	struct pg db = PG_INIT;
 	struct err e = ERR_INIT;
-	int64_t took = walk(silent, 200, &db, &e), from;
+	int64_t took = walk_to_server(silent, 200, &db, &e), from;
 
 	ok(db.conn && took >= 200, "silent name servers cost their host's time");
 	pg_close(&db);
-	(void)walk(none, 200, &db, &e);
+	(void)walk_to_server(none, 200, &db, &e);
 	ok(db.conn, "a name that is not there is no reason to stop");
 	ok(db.conn && !strcmp(PQhost(db.conn), server), "the next host has its own address");
 	pg_close(&db);

@@ -127,7 +127,7 @@ connect_to(const char *dsn)
 
 	if (pg_connect(&db, "test", dsn, &e))
 		tap_bail(e.msg);
-	db.call_ms = 5000;
+	db.call_ms = 60000;
 	return db;
 }
 
@@ -160,7 +160,7 @@ a_pipeline(const char *dsn)
 
 	if (pipe_open(&p, &db, &e))
 		tap_bail(e.msg);
-	pipe_call(&p, deadline_in(5000), "SELECT", PG_NOARGS, take, &rows);
+	pipe_call(&p, deadline_in(60000), "SELECT", PG_NOARGS, take, &rows);
 	while (!rows) {
 		struct pollfd f = { .revents = 0 };
 		int64_t deadline;

@@ -174,17 +174,23 @@ deadlines(void)
 	is_str(f[0].e.msg, f[1].e.msg, "for the reason it was closed");
 }
 
-/* The server goes away in the middle: every call is answered exactly once. */
+/* The server goes away in the middle, after all has been said: every call is answered exactly once. */
 static void
 terminated(void)
 {
+	static const char go[] = "SELECT pg_advisory_lock(7305804), pg_terminate_backend(pg_backend_pid())";
 	struct fate f[100] = { { 0 } };
+	struct pg other = PG_INIT;
+	struct err e = ERR_INIT;
 	int good = 0, bad = 0, odd = 0;
 
 	connect_pipe();
+	if (pg_connect(&other, "pipe_test", NULL, &e) ||
+	    pg_call(&other, NULL, "SELECT pg_advisory_lock(7305804)", PG_NOARGS, &e) < 0)
+		tap_bail(e.msg);
 	for (size_t i = 0; i < NELEM(f); i++)
-		say(i == 50 ? "SELECT pg_terminate_backend(pg_backend_pid())" : "SELECT 1",
-		    &f[i]);
+		say(i == 50 ? go : "SELECT 1", &f[i]);
+	pg_close(&other);
 	run();
 	for (size_t i = 0; i < NELEM(f); i++) {
 		good += f[i].answers;
