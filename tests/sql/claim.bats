@@ -238,7 +238,7 @@ remember=${forget//"'0'"/"'9999999999'"}
 	local got
 
 	crowd "SELECT jobctl.submit('a', id => t.j(9000))"
-	exec {IN}> >(exec psql -XAtqv ON_ERROR_STOP=1 >"$BATS_TEST_TMPDIR/said" 3>&- {TX}>&-)
+	exec {IN}> >(exec psql -XAtqv ON_ERROR_STOP=1 >"$BATS_TEST_TMPDIR/said" 3>&-)
 	echo "SELECT t.claim(1, 1, 2); $remember" >&"$IN"
 	eventually 10 grep -q '^f$' "$BATS_TEST_TMPDIR/said"
 	echo 'COMMIT;' >&"$TX"

@@ -50,6 +50,24 @@ ran() {	# SECONDS; the finished jobs
 	eventually 10 is 2 'SELECT sum(n) FROM jobctl.job_count'
 }
 
+# Counting looks at who has the lock, and then only at what was dated before.
+@test "an end is dated when nobody who counts can miss it any more" {
+	local statement was
+
+	for statement in 't.finish(1, 1, 1)' "t.finish(1, 2, 1, 'exit')" 't.cancel(3)'; do
+		sql 'CALL t.clear()'
+		jobs 3
+		sql 'SELECT t.worker(1), t.claim(1, 1, 2)'
+		hold_open 'LOCK TABLE ONLY jobctl.finished_jobs, ONLY jobctl.job_attempts IN SHARE MODE'
+		start psql -XAtqc "SET deadlock_timeout = '1h'; SELECT $statement"
+		eventually 10 is 1 "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+		was=$(sql 'SELECT clock_timestamp()')
+		let_go
+		eventually 10 is t "SELECT max(at) > '$was' FROM (SELECT completed_at AS at FROM jobctl.finished_jobs
+			UNION ALL SELECT ended_at FROM jobctl.job_attempts) e"
+	done
+}
+
 @test "two that count at once count once, and do not wait" {
 	jobs 1
 	sql 'SELECT t.worker(1), t.claim(1, 1), t.finish(1, 1, 1)'

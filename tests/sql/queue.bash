@@ -75,6 +75,8 @@ hold_open() {	# 'STATEMENTS'
 }
 
 let_go() {
+	# what was started meanwhile has the descriptor, too, so its end is not enough
+	(trap '' PIPE; echo '\q' >&"$TX") 2>/dev/null || true
 	exec {TX}>&-
 	eventually 10 is 0 "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'held'"
 }

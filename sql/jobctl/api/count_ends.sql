@@ -6,8 +6,8 @@
 -- many workers there are: who comes meanwhile leaves it be.
 --
 -- An end that was written but is not committed yet must not be passed over.  Whoever
--- writes one has the table's lock until then, and dates it after taking that, so only
--- those that hold it now can have one from before: counting stops where they began.
+-- writes one has the table's lock until then, and dates it in the statement that took
+-- that (in a subquery, or each row had its own moment), so only those that hold it now can have one from before: counting stops where they began.
 CREATE OR REPLACE FUNCTION jobctl.count_ends() RETURNS boolean
 LANGUAGE plpgsql AS $$
 DECLARE
@@ -22,8 +22,8 @@ BEGIN
     IF NOT FOUND THEN
         RETURN false;
     END IF;
-    -- of a prepared transaction nobody knows when it began
-    upto := least(upto, (SELECT min(CASE WHEN l.pid IS NULL THEN '-infinity' ELSE a.xact_start END)
+    -- Nobody knows when a prepared transaction began, nor one that may not be looked at.
+    upto := least(upto, (SELECT min(coalesce(a.xact_start, '-infinity'))
                          FROM pg_locks l LEFT JOIN pg_stat_activity a ON a.pid = l.pid
                          WHERE l.relation IN ('jobctl.finished_jobs'::regclass, 'jobctl.job_attempts'::regclass)
                            AND l.mode = 'RowExclusiveLock' AND l.pid IS DISTINCT FROM pg_backend_pid()

@@ -33,8 +33,6 @@ DECLARE
     said text[];
     reporting uuid[];
     ended uuid[];
-    -- not now(): whoever counts waits for transactions that write ends, not for all
-    ended_at timestamptz := clock_timestamp();
 BEGIN
     PERFORM jobctl.require_read_committed();
     SELECT * INTO w FROM jobctl.workers o WHERE o.worker_id = worker AND o.role_name = jobctl.caller();
@@ -60,6 +58,7 @@ BEGIN
           LEFT JOIN jobctl.job_progress p ON p.job_id = j.id
           FOR UPDATE OF j SKIP LOCKED) m;
 
+    -- Dated once the statement has its locks, for whoever counts: see count_ends().
     WITH gone AS (
         DELETE FROM jobctl.jobs j
         USING unnest(places, nths, became, said, reporting) AS m(at, nth, becomes, said, reporting)
@@ -72,7 +71,7 @@ BEGIN
         spent, exit_code, signal, worker_pid, worker_host, max_rss_bytes, cpu_s, progress_done, progress_total,
         token, worker_id, status, outcome, project_id, queue, kind, created_by, unique_key, backoff,
         backoff_base, backoff_max, timeout, error_message, message, stats, checkpoint, result, args)
-    SELECT g.id, ended_at, g.created_at, g.run_at, g.started_at, g.priority, g.attempt, g.max_attempts, g.crashes,
+    SELECT g.id, (SELECT clock_timestamp()), g.created_at, g.run_at, g.started_at, g.priority, g.attempt, g.max_attempts, g.crashes,
            g.spent, exit_codes[g.nth], signals[g.nth], w.pid, w.host, rss_bytes[g.nth], cpu_seconds[g.nth], g.done, g.total,
            g.token, g.worker_id, g.becomes, outcomes[g.nth], g.project_id, g.queue, g.kind, g.created_by,
            g.unique_key, g.backoff, g.backoff_base, g.backoff_max, g.timeout,
@@ -84,7 +83,7 @@ BEGIN
         INSERT INTO jobctl.job_attempts (
             job_id, token, ended_at, started_at, attempt, exit_code, signal, worker_pid, worker_host,
             max_rss_bytes, cpu_s, worker_id, outcome, project_id, queue, kind, error_message)
-        SELECT j.id, j.token, ended_at, j.started_at, j.attempt, exit_codes[m.nth], signals[m.nth], w.pid, w.host,
+        SELECT j.id, j.token, (SELECT clock_timestamp()), j.started_at, j.attempt, exit_codes[m.nth], signals[m.nth], w.pid, w.host,
                rss_bytes[m.nth], cpu_seconds[m.nth], j.worker_id, outcomes[m.nth], j.project_id, j.queue, j.kind, m.said
         FROM unnest(done_ids, nths, became, said) AS m(id, nth, becomes, said) JOIN jobctl.jobs j ON j.id = m.id
         WHERE m.becomes = 'pending';

@@ -39,7 +39,7 @@ BEGIN
     IF why IS NOT NULL THEN
         INSERT INTO jobctl.job_attempts (job_id, token, ended_at, started_at, attempt, worker_pid, worker_host,
                                          worker_id, outcome, project_id, queue, kind, error_message)
-        SELECT j.id, j.token, clock_timestamp(), j.started_at, j.attempt, w.pid, w.host, w.worker_id, 'interrupted',
+        SELECT j.id, j.token, (SELECT clock_timestamp()), j.started_at, j.attempt, w.pid, w.host, w.worker_id, 'interrupted',
                j.project_id, j.queue, j.kind, why
         FROM jobctl.jobs j WHERE j.id = ANY (back);
     END IF;

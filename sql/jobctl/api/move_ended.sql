@@ -6,9 +6,8 @@
 CREATE OR REPLACE FUNCTION jobctl.move_ended(ids uuid[], end_status text, end_outcome text, messages text[])
 RETURNS void
 LANGUAGE plpgsql AS $$
-DECLARE
-    ended_at timestamptz := clock_timestamp();    -- as in finish()
 BEGIN
+    -- dated as in finish()
     WITH gone AS (
         DELETE FROM jobctl.jobs j WHERE j.id = ANY (ids) RETURNING j.*
     ), reported AS (
@@ -25,7 +24,7 @@ BEGIN
         worker_pid, worker_host, token, worker_id, status, outcome, project_id, queue, kind, created_by,
         unique_key, backoff, backoff_base, backoff_max, timeout, error_message,
         progress_done, progress_total, message, stats, checkpoint, after, after_ok, args)
-    SELECT g.id, ended_at, g.created_at, g.run_at, g.started_at, g.priority, g.attempt, g.max_attempts, g.crashes,
+    SELECT g.id, (SELECT clock_timestamp()), g.created_at, g.run_at, g.started_at, g.priority, g.attempt, g.max_attempts, g.crashes,
            g.spent, w.pid, w.host, g.token, g.worker_id, end_status, end_outcome, g.project_id, g.queue, g.kind,
            g.created_by, g.unique_key, g.backoff, g.backoff_base, g.backoff_max, g.timeout,
            coalesce(m.message, g.error_message), r.done, r.total, r.message, r.stats, r.checkpoint,

@@ -48,10 +48,12 @@ BEGIN
             HINT = 'connect as a role that is a member of jobctl_all_projects, too';
     END IF;
     DELETE FROM jobctl.pruning p WHERE p.lease_until < clock_timestamp();
-    INSERT INTO jobctl.pruning AS p (token, client, lease_until)
-    VALUES (prune_begin.token, coalesce(current_setting('application_name', true), ''), clock_timestamp() + interval '1 min')
-    ON CONFLICT ((true)) DO UPDATE SET lease_until = excluded.lease_until WHERE p.token = excluded.token;
-    SELECT p.token = prune_begin.token, p.client, p.since INTO mine, client, since FROM jobctl.pruning p;
+    WHILE mine IS NULL LOOP       -- whose turn it was may end it before we have seen whose
+        INSERT INTO jobctl.pruning AS p (token, client, lease_until)
+        VALUES (prune_begin.token, coalesce(current_setting('application_name', true), ''), clock_timestamp() + interval '1 min')
+        ON CONFLICT ((true)) DO UPDATE SET lease_until = excluded.lease_until WHERE p.token = excluded.token;
+        SELECT p.token = prune_begin.token, p.client, p.since INTO mine, client, since FROM jobctl.pruning p;
+    END LOOP;
 END
 $$;
 
