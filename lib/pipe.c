@@ -204,9 +204,13 @@ answer(struct pipe *p)
 void
 pipe_run(struct pipe *p, bool readable)
 {
+	bool late;
+
 	if (!p->db.conn)
 		return;
-	if (PQflush(p->db.conn) < 0 || pg_consume(p->db.conn, readable)) {
+	late = p->ncalls && now_ms() >= p->calls[p->first].deadline;
+	/* if we are late ourselves the answer may be there, and poll() has not said so yet */
+	if (PQflush(p->db.conn) < 0 || pg_consume(p->db.conn, readable || late)) {
 		lost(p);
 		return;
 	}
@@ -226,7 +230,7 @@ pipe_run(struct pipe *p, bool readable)
 			keep(p, res);
 		}
 	}
-	if (p->db.conn && p->ncalls && now_ms() >= p->calls[p->first].deadline) {
+	if (late && p->db.conn && p->ncalls && now_ms() >= p->calls[p->first].deadline) {
 		struct err e;
 
 		(void)err_set(&e, ERR_UNAVAILABLE, "the database has stopped answering");

@@ -15,6 +15,7 @@
 
 enum {
 	BACKOFF_MIN_MS = 100, BACKOFF_MAX_MS = 10000,
+	FIRST_MS = 10000,	/* the first time nothing is at stake: as long as connecting may take */
 	KEEPALIVE_MS = 60000,	/* the server looks for us as often as for this lease, at least */
 };
 
@@ -28,6 +29,13 @@ int64_t
 db_deadline(const struct worker *w)
 {
 	return deadline_in(w->cfg.lease_ms / 4);
+}
+
+/* Of what is said before there is a lease. */
+static int64_t
+hello_deadline(const struct worker *w)
+{
+	return w->ever_registered ? db_deadline(w) : deadline_in(FIRST_MS);
 }
 
 /* Id and token: what was superseded and taken again is there twice for a while. */
@@ -197,7 +205,7 @@ checked(void *ctx, const PGresult *res, const struct err *e)
 	w->pooled = pg_get_i64(res, 0, 1) != PQbackendPID(w->pipe.db.conn);
 	if (!w->pooled) {
 		ask_for_keepalives(w);
-		pipe_call(&w->pipe, db_deadline(w), listen, PG_NOARGS, listening, w);
+		pipe_call(&w->pipe, hello_deadline(w), listen, PG_NOARGS, listening, w);
 		w->pipe.may_prepare = true;
 	} else if (!w->ever_registered) {
 		log_line(LOG_LEVEL_INFO, "connected through a pooler: new jobs and cancellations "
@@ -237,9 +245,9 @@ say_hello(struct worker *w)
 
 	w->greeting = true;
 	w->asked_at = now_ms();
-	pipe_call(&w->pipe, db_deadline(w), "SELECT jobctl.require_schema($1, $2), pg_backend_pid()",
+	pipe_call(&w->pipe, hello_deadline(w), "SELECT jobctl.require_schema($1, $2), pg_backend_pid()",
 		  PG_ARGS(pg_i32(PG_SCHEMA_MIN), pg_i32(PG_SCHEMA_MAX)), checked, w);
-	pipe_call(&w->pipe, db_deadline(w),
+	pipe_call(&w->pipe, hello_deadline(w),
 		  "SELECT jobctl.register_worker($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
 		  PG_ARGS(pg_uuid(&w->id), pg_text(w->self.host), pg_text(w->self.boot_id),
 			  pg_i32(w->self.pid), pg_i64(w->self.start), pg_text(JOBCTL_VERSION),

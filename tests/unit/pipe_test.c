@@ -174,6 +174,20 @@ deadlines(void)
 	is_str(f[0].e.msg, f[1].e.msg, "for the reason it was closed");
 }
 
+static void
+looked_for_late(void)
+{
+	struct fate f = { 0 };
+	struct pollfd p = { 0 };
+	int64_t deadline;
+
+	pipe_call(&pipe_, now_ms(), "SELECT 1", PG_NOARGS, note, &f);
+	p.fd = pipe_fd(&pipe_, &p.events, &deadline);
+	(void)poll(&p, 1, LONG_MS);
+	pipe_run(&pipe_, false);
+	is_int(f.answers, 1, "an answer that is there counts, however late it is looked for");
+}
+
 /* The server goes away in the middle, after all has been said: every call is answered exactly once. */
 static void
 terminated(void)
@@ -321,6 +335,7 @@ main(void)
 	calls(false);
 	calls(true);
 	connect_pipe();
+	looked_for_late();
 	large();
 	pipe_call(&pipe_, deadline_in(LONG_MS), "SELECT 1", PG_NOARGS, say_again, NULL);
 	run();
