@@ -147,19 +147,22 @@ top_stop(void)
 	screen_forget();
 }
 
-/* One signal while another program has the terminal; what comes from its keys is not for us. */
-static void
-foreground_signal(struct top *t, pid_t pid)
+/*
+ * One signal while another program has the terminal; what comes from its keys is not
+ * for us.  True if we are to end.
+ */
+static bool
+foreground_signal(struct top *t)
 {
 	struct signalfd_siginfo si;
 
 	if (read(t->signals, &si, sizeof si) != sizeof si)
-		return;
+		return false;
 	if (si.ssi_signo != SIGTERM && si.ssi_signo != SIGHUP)
-		return;
+		return false;
 	t->quit = true;
 	t->signal = (int)si.ssi_signo;
-	kill(pid, SIGTERM);
+	return true;
 }
 
 /* Wait for it to end; when it stops, we stop. */
@@ -172,8 +175,11 @@ attend(struct top *t, pid_t pid)
 	for (;;) {
 		pid_t got = waitpid(pid, &status, WNOHANG | WUNTRACED);
 
-		if (got == pid && !WIFSTOPPED(status))
+		if (got == pid && !WIFSTOPPED(status)) {
+			while (poll(&p, 1, 0) > 0)
+				(void)foreground_signal(t);
 			return status;
+		}
 		if (got < 0 && errno != EINTR)
 			return -1;
 		if (got == pid) {
@@ -181,8 +187,8 @@ attend(struct top *t, pid_t pid)
 			kill(pid, SIGCONT);
 			continue;
 		}
-		if (poll(&p, 1, -1) > 0)
-			foreground_signal(t, pid);
+		if (poll(&p, 1, -1) > 0 && foreground_signal(t))
+			kill(pid, SIGTERM);
 	}
 }
 

@@ -70,6 +70,7 @@ top_poll(struct top *t, short *events, int64_t *deadline)
 	int fd;
 
 	if (due && now_ms() >= t->next_at) {
+		t->asked_for = t->outdated;
 		t->outdated = false;
 		ask_panel(t, 0);
 	}
@@ -163,6 +164,9 @@ top_step(struct top *t, bool ready)
 		ask_panel(t, t->asking + 1);
 		return 0;
 	}
-	show_round(t);
+	if (t->frozen && !t->asked_for)		/* it began before */
+		drop_coming(t);
+	else
+		show_round(t);
 	return 1;
 }

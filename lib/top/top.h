@@ -59,6 +59,7 @@ struct top {
 	PGresult *coming[TOP_PANELS];
 	const struct top_panel_def *coming_def[TOP_PANELS];
 	bool outdated;		/* the view has changed since they were asked */
+	bool asked_for;		/* they are asked because it had */
 	int64_t next_at;
 
 	struct top_pane pane[TOP_PANELS];
