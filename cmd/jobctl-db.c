@@ -250,13 +250,15 @@ print_url(struct cluster *c, const struct config *cfg, struct err *e)
 static int
 psql(struct cluster *c, char **args, struct err *e)
 {
+	enum cluster_state state;
 	AUTOFREE char *program = NULL, *run = cluster_path(c, "run");
 	AUTOFREE char **argv = NULL;
 	size_t n = 0;
 
 	if (need_cluster(c, e) || cluster_program(c, "psql", &program, e))
 		return -1;
-	if (cluster_look(c).state != CLUSTER_RUNNING) {
+	state = cluster_look(c).state;
+	if (state == CLUSTER_NONE || state == CLUSTER_STOPPED) {
 		(void)err_set(e, ERR_UNAVAILABLE, "the server in \"%s\" is not running", c->dir);
 		err_hint(e, "to start it: jobctl-db start");
 		return -1;

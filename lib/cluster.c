@@ -17,6 +17,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -323,14 +324,19 @@ static int
 lock_dir(const struct cluster *c, int64_t deadline, struct err *e)
 {
 	struct sigaction act = { .sa_handler = interrupt }, old;
+	const struct itimerval never = { .it_value = { 0 } };
+	struct itimerval t = { .it_interval = { .tv_usec = 50000 } };	/* one may come before flock() */
+	int64_t ms = deadline - now_ms();
 	int rc;
 
 	if (flock(c->fd, LOCK_EX | LOCK_NB) == 0)
 		return 0;
+	ms = ms < 0 ? 0 : ms;
+	t.it_value = (struct timeval){ .tv_sec = ms / 1000, .tv_usec = (ms % 1000 + 1) * 1000 - 1 };
 	sigaction(SIGALRM, &act, &old);
-	alarm((unsigned)poll_timeout(deadline) / 1000 + 1);
+	setitimer(ITIMER_REAL, &t, NULL);
 	rc = flock(c->fd, LOCK_EX);
-	alarm(0);
+	setitimer(ITIMER_REAL, &never, NULL);
 	sigaction(SIGALRM, &old, NULL);
 	if (rc && errno == EINTR)
 		return err_set(e, ERR_TEMPFAIL, "another jobctl-db is at work in \"%s\"", c->dir);
@@ -502,7 +508,7 @@ cluster_look(const struct cluster *c)
 		return info;
 	snprintf(info.version, sizeof info.version, "%d", version);
 	url = cluster_url(c);
-	ping = xasprintf("%s&connect_timeout=2", url);
+	ping = xasprintf("%s&connect_timeout=5", url);
 	f = cluster_pidfile(c);
 	switch (PQping(ping)) {
 	case PQPING_OK:

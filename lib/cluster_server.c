@@ -459,6 +459,8 @@ cluster_start(struct cluster *c, int64_t deadline, struct err *e)
 {
 	struct cluster_info info = cluster_look(c);
 
+	while (info.state == CLUSTER_SILENT && now_ms() < deadline)	/* it may be busy */
+		info = cluster_look(c);
 	begin_log(c, false);
 	if (info.state == CLUSTER_STARTING) {
 		if (!cluster_owns(c, info.pid))

@@ -13,6 +13,7 @@ enum {
 	CHUNK = 5000,			/* ids in one statement */
 	SHORTEST_MS = 20, LONGEST_MS = 1000,
 	CALL_LEAST_MS = 1000,
+	CONNECT_LEAST_MS = 5000,	/* nothing can be said of the jobs before */
 	STUCK_FIRST_MS = 3000, STUCK_AGAIN_MS = 10000,
 };
 
@@ -270,11 +271,10 @@ look_stuck(struct waiting *w, struct err *e)
 static int
 look(struct waiting *w, struct err *e)
 {
+	int64_t least = w->connected ? CALL_LEAST_MS : CONNECT_LEAST_MS;
 	int64_t left = w->deadline - now_ms();
 
-	w->db.call_ms = w->deadline == NEVER   ? 0
-			: left < CALL_LEAST_MS ? CALL_LEAST_MS
-					       : left;
+	w->db.call_ms = w->deadline == NEVER ? 0 : left < least ? least : left;
 	if (!w->db.conn && pg_connect(&w->db, w->app, w->dbname, e))
 		return -1;
 	w->connected = true;
@@ -324,6 +324,8 @@ wait_run(struct waiting *w, size_t want, bool fail_fast, struct err *e)
 		}
 		if (e->kind != ERR_UNAVAILABLE || !w->connected)
 			return -1;
+		if (now_ms() >= w->deadline)	/* which may have cut the answer off */
+			return 0;
 		pg_close(&w->db);
 		w->complete = true;
 		if (w->note && !w->told_lost)
