@@ -1,13 +1,14 @@
 # shellcheck shell=bash
 # tmux.bash - a terminal of a test's own, on top of helper.bash
 #
-# The program runs in tmux, on a socket of this test; stop_terminal in teardown.
+# The program runs in tmux, on a socket of its own; stop_terminal in teardown.
 
 terminal() {	# COLUMNS ROWS COMMAND [ARG...]; the screen stays when it ends
 	local columns=$1 rows=$2 line
 
 	shift 2
-	TMUX_SOCKET=$BATS_TEST_TMPDIR/tmux
+	# a new one: on that of a server that is about to end a client would still find it
+	TMUX_SOCKET=$(mktemp -u "$BATS_TEST_TMPDIR/tmux.XXXXXX")
 	printf -v line '%q ' "$@"
 	env -u TMUX tmux -S "$TMUX_SOCKET" -f /dev/null new-session -d -x "$columns" -y "$rows" \
 		"echo before; $line; echo \"status \$?\"; exec cat" 3>&- 2>&1
@@ -19,6 +20,7 @@ stop_terminal() {
 	[ -n "${TMUX_PID:-}" ] || return 0
 	# shellcheck disable=SC2046 # numbers
 	kill -KILL $(family "$TMUX_PID") 2>/dev/null || true
+	eventually 10 gone_or_zombie "$TMUX_PID"
 	TMUX_PID=
 }
 

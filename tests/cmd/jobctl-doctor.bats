@@ -194,11 +194,13 @@ hold_open() {	# 'SELECT ...' [PSQL-OPTION...]
 	hold_open 'SELECT count(*) AS secret FROM jobctl.jobs'
 	well xmin		# not for long yet
 	[[ "$(findings xmin --held 0)" == $'warning\tan open transaction has kept VACUUM from removing dead rows for '* ]]
-	run -1 jobctl-doctor --held 0 -H -o evidence
+	# an ANALYZE by autovacuum is in it too, while it is at work
+	evidence() { run -1 "$@" jobctl-doctor --held 0 -H -o evidence; output=$(grep -F ', application forgotten, ' <<<"$output"); }
+	evidence env
 	[[ "$output" == *"pid "*", user $PGUSER, application forgotten, active, "*' transactions ago: SELECT pg_sleep(600)' ]]
-	run -1 as_role doctor_op jobctl-doctor --held 0 -H -o evidence
+	evidence as_role doctor_op
 	[[ "$output" == *': SELECT pg_sleep(600)' ]]
-	run -1 as_role doctor_reader jobctl-doctor --held 0 -H -o evidence
+	evidence as_role doctor_reader
 	[[ "$output" == *'transactions ago' ]]
 	apply xmin --held 0
 	eventually 10 well xmin --held 0
@@ -206,12 +208,16 @@ hold_open() {	# 'SELECT ...' [PSQL-OPTION...]
 
 @test "a prepared transaction, whatever it is called" {
 	sql "BEGIN; SELECT pg_current_xact_id(); PREPARE TRANSACTION 'it''s \$(mine)'"
-	[[ "$(findings xmin --held 0)" == $'warning\ta prepared transaction has kept '* ]]
-	[[ "$(jobctl-doctor --held 0 -H -o evidence)" == "name it's \$(mine), user $PGUSER, prepared, "* ]]
+	named() {
+		[[ "$(findings xmin --held 0)" == $'warning\ta prepared transaction has kept '* ]] &&
+			[[ "$(jobctl-doctor --held 0 -H -o evidence)" == "name it's \$(mine), user $PGUSER, prepared, "* ]]
+	}
+	# an ANALYZE by autovacuum, if it began before, is named first while it is at work
+	eventually 10 named
 	sql "BEGIN; SELECT pg_current_xact_id(); PREPARE TRANSACTION 'it''s'"
 	sql "ROLLBACK PREPARED 'it''s \$(mine)'"
 	apply xmin --held 0
-	well xmin --held 0
+	eventually 10 well xmin --held 0
 	[ "$(sql 'SELECT count(*) FROM pg_prepared_xacts')" = 0 ]
 }
 
@@ -263,11 +269,14 @@ hold_open() {	# 'SELECT ...' [PSQL-OPTION...]
 
 @test "dead rows, until they are gone" {
 	sql 'ALTER TABLE jobctl.job_events SET (autovacuum_enabled = false)'
+	# a TRUNCATE that is told after these would undo their numbers
+	eventually 10 prints 0 others
 	sql "INSERT INTO jobctl.job_events (event) SELECT 'pause' FROM generate_series(1, 10100)" \
 		-c 'DELETE FROM jobctl.job_events' -c 'SELECT pg_stat_force_next_flush()' >/dev/null
 	grep -q $'^warning\tjobctl.job_events has 10100 dead rows for 0 live ones$' <(findings dead-rows)
-	apply dead-rows
-	well dead-rows
+	# VACUUM leaves what an ANALYZE by autovacuum may still see
+	cured() { apply dead-rows && well dead-rows; }
+	eventually 10 cured
 	apply autovacuum
 	well autovacuum
 }

@@ -71,7 +71,7 @@ job() {	# ID EXPRESSION
 	run -0 jobctl-retry "$ID"
 	[ "$output" = "$ID pending" ]
 	[ "$(job "$ID" 'reasons')" = '{Ready}' ]
-	ID=$(submit k "queue => 'q'")
+	ID=$(submit k "queue => 'q'" "backoff => 'constant:1h'")
 	claim q
 	finish "$ID" exit 1 >/dev/null
 	[ "$(job "$ID" 'reasons')" = '{Backoff}' ]

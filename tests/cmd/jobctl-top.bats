@@ -236,15 +236,24 @@ status_of() {	# ID
 }
 
 @test "it is drawn without being cleared: one picture after the other goes to the terminal as what has changed" {
+	local keys=$BATS_TEST_TMPDIR/keys size drawn changed
+
 	zoo
-	start script -qfc "stty cols 80 rows 24; TERM=xterm jobctl-top --interval 200ms" /dev/null
-	eventually 10 grep -q 'q:quit' "$STARTED_LOG"
-	local size
+	mkfifo "$keys"
+	# pictures only when they are asked for: how many there are is not a matter of time
+	start sh -c "exec script -qfc 'stty cols 80 rows 24; TERM=xterm jobctl-top --interval 1h' /dev/null <>'$keys'"
+	eventually 10 grep -q 'host2:102' "$STARTED_LOG"
 	size=$(stat -c %s "$STARTED_LOG")
 	submit k "queue => 'brandnew'" >/dev/null
+	printf '  ' >"$keys"	# freezes it, and goes on with another picture
 	eventually 10 grep -q brandnew "$STARTED_LOG"
-	run ! bash -c "tail -c +$((size + 1)) '$STARTED_LOG' | grep -q \$'\\033\\[[23]J'"
-	[ $(($(stat -c %s "$STARTED_LOG") - size)) -lt 3000 ]
+	printf '\f' >"$keys"	# the same again, but all of it: it clears the screen for that
+	all_anew() { drawn=$(tail -c "+$((size + 1))" "$STARTED_LOG"); [[ $drawn == *$'\e['[23]J*q:quit* ]]; }
+	eventually 10 all_anew
+	all_anew
+	changed=${drawn%%$'\e['[23]J*}
+	[[ $changed == *brandnew* ]]
+	[ $((4 * ${#changed})) -lt $((3 * (${#drawn} - ${#changed}))) ]
 }
 
 @test "the terminal is resized: everything fits, small and large" {
@@ -590,6 +599,8 @@ status_of() {	# ID
 	eventually 10 shows 'explained -q bad'
 }
 
+# A key does nothing while the program of the one before has not ended: what that has
+# said is on the screen once it has.
 @test "h, u, p, r with the programs as they are" {
 	zoo
 	PAGER='' top_on 110 24
@@ -598,11 +609,13 @@ status_of() {	# ID
 	keys h y
 	eventually 10 shows 'Why?'
 	keys Enter
-	eventually 10 prints held status_of "$MAIL"
+	eventually 10 shows "$MAIL held"
+	prints held status_of "$MAIL"
 	keys u
 	eventually 10 shows '[y/N]'
 	keys y
-	eventually 10 prints pending status_of "$MAIL"
+	eventually 10 shows "$MAIL pending"
+	prints pending status_of "$MAIL"
 	keys Tab r
 	eventually 10 shows "Retry ${FAILED:0:13} (deploy)? [y/N]"
 	keys y
@@ -613,6 +626,7 @@ status_of() {	# ID
 	keys y
 	eventually 10 shows 'Why?'
 	keys tea Enter
+	eventually 10 shows 'bad paused'
 	eventually 10 shows 'paused by jobctl: tea'
 	keys p y
 	eventually 10 shows_not 'paused by'
@@ -686,16 +700,24 @@ status_of() {	# ID
 
 @test "no statement reads all jobs, nor all that ended" {
 	local id log=$SUITE_DIR/server.log at
+	in_partitions() {
+		sql 'SELECT jobctl.ensure_partitions()' >/dev/null
+		prints 0 sql 'SELECT count(*) FROM jobctl.finished_jobs_default'
+	}
 	worker w1
 	submit k "queue => 'q'" >/dev/null
 	claim q
 	sql "INSERT INTO jobctl.jobs (id, kind, queue) SELECT jobctl.new_id(), 'k', 'q' FROM generate_series(1, 20000)" >/dev/null
 	sql "INSERT INTO jobctl.finished_jobs (id, completed_at, created_at, run_at, priority, attempt, max_attempts, crashes,
 			status, outcome, project_id, queue, kind, created_by, args)
-		SELECT jobctl.new_id(), now() - n * interval '1 s', now(), now(), 0, 1, 1, 0,
+		SELECT jobctl.new_id(), until - n * interval '1 s', until, until, 0, 1, 1, 0,
 			CASE WHEN n % 1000 = 0 THEN 'failed' ELSE 'completed' END,
 			CASE WHEN n % 1000 = 0 THEN 'exit' ELSE 'ok' END, 'default', 'q', 'k', 'me', '{}'
-		FROM generate_series(1, 20000) AS n"
+		FROM generate_series(1, 20000) AS n,
+			-- all in the partition of one week, also when this week began a moment ago
+			(SELECT CASE WHEN now() - interval '20000 s' < monday THEN monday ELSE now() END AS until
+			 FROM date_trunc('week', now()) AS monday) AS t"
+	eventually 10 in_partitions
 	sql 'ANALYZE'
 	at=$(stat -c %s "$log")
 	for id in '' --waiting '--filter x' '--waiting --filter x'; do

@@ -35,14 +35,22 @@ use_token() {	# TOKEN-NAME; for finish
 
 # jobctl-wait in the background: WAIT, its output in out and err.
 begin_wait() {	# ARG...
+	start_wait "$@"
+	eventually 10 looking
+}
+
+start_wait() {	# ARG...
 	env --default-signal=INT jobctl-wait "$@" >out 2>err 3>&- <&0 &
 	WAIT=$!
-	eventually 10 looking
 }
 
 looking() {
 	[ "$(sql "SELECT count(*) FROM pg_stat_activity WHERE state = 'idle'
 		AND application_name LIKE 'jobctl-wait %:$WAIT' AND query LIKE '%jobctl.job %'")" = 1 ]
+}
+
+looking_or_over() {
+	looking || gone_or_zombie "$WAIT"
 }
 
 wait_is() {	# STATUS
@@ -182,14 +190,19 @@ wait_is() {	# STATUS
 }
 
 @test "--timeout: 124, and not much later" {
-	local from
+	local from took try
 	running
-	from=${EPOCHREALTIME/./}
-	run -124 --separate-stderr jobctl-wait --timeout 300ms "$ID"
-	[ $((${EPOCHREALTIME/./} - from)) -ge 300000 ]
-	[ $((${EPOCHREALTIME/./} - from)) -lt $((2000000 * SUITE_SLOW)) ]
-	echo "$output$stderr"
-	[ -z "$output$stderr" ]
+	# a busy machine makes it late now and then, but not five times
+	for try in 1 2 3 4 5; do
+		from=${EPOCHREALTIME/./}
+		run -124 --separate-stderr jobctl-wait --timeout 300ms "$ID"
+		took=$((${EPOCHREALTIME/./} - from))
+		echo "try $try: $took us $output$stderr"
+		[ "$took" -ge 300000 ]
+		[ -z "$output$stderr" ]
+		[ "$took" -ge $((2000000 * SUITE_SLOW)) ] || break
+	done
+	[ "$took" -lt $((2000000 * SUITE_SLOW)) ]
 	run -124 jobctl-wait --timeout 0 "$ID"
 	finish "$ID" ok
 	run -0 jobctl-wait --timeout 0 "$ID"
@@ -339,15 +352,22 @@ wait_is() {	# STATUS
 }
 
 @test "without a connection, --timeout counts on" {
+	local seconds status
 	running
-	begin_wait --timeout 1s "$ID"
-	sql "ALTER DATABASE $PGDATABASE ALLOW_CONNECTIONS false" -d postgres
-	sql "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-		WHERE application_name LIKE 'jobctl-wait %:$WAIT'" -d postgres
-	local status=0
-	wait "$WAIT" || status=$?
-	sql "ALTER DATABASE $PGDATABASE ALLOW_CONNECTIONS true" -d postgres
-	[ "$status" = 124 ]
+	# its connection must break before its time is over: where that is too slow, with more time
+	for seconds in 1 2 4 8; do
+		start_wait --timeout "${seconds}s" "$ID"
+		eventually 10 looking_or_over
+		sql "ALTER DATABASE $PGDATABASE ALLOW_CONNECTIONS false" -d postgres
+		sql "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+			WHERE application_name LIKE 'jobctl-wait %:$WAIT'" -d postgres
+		status=0
+		wait "$WAIT" || status=$?
+		sql "ALTER DATABASE $PGDATABASE ALLOW_CONNECTIONS true" -d postgres
+		[ "$status" = 124 ]
+		! grep -q 'lost the connection' err || break
+	done
+	grep -q 'lost the connection' err
 }
 
 @test "it says once why nothing happens" {
