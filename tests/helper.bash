@@ -59,6 +59,14 @@ sql_as() {	# ROLE 'SELECT ...' [PSQL-OPTION...]
 	psql -XAtqv ON_ERROR_STOP=1 -U "$role" -c "$@"
 }
 
+# How many sessions the database has besides the one that asks.  What a session has read
+# and written is in the statistics when it is gone, and psql does not wait for that:
+# eventually 10 prints 0 others.
+others() {
+	sql "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()
+		AND backend_type = 'client backend'"
+}
+
 # A role that can log in and is a member of the others.  Roles belong to the
 # server, which the files share: begin its name with the program's.
 role_login() {	# NAME ROLE...
@@ -114,6 +122,20 @@ gone() {	# PID
 	! kill -0 "$1" 2>/dev/null
 }
 
+# When a process began, by which it is told from a later one of that number; "-": it is gone.
+began() {	# PID
+	local stat fields
+
+	stat=$(cat "/proc/$1/stat" 2>/dev/null) || stat=
+	read -ra fields <<<"${stat##*) }"	# behind the name, which may be anything
+	echo "${fields[19]:--}"
+}
+
+# It is there, and it is the one that began then, if that is known.
+still_runs() {	# PID [BEGAN]
+	! gone "$1" && [ "${2:-$(began "$1")}" = "$(began "$1")" ]
+}
+
 # Run a command in the background: STARTED_PID, STARTED_LOG (stdout and stderr).
 # It is killed in teardown if it still runs.
 start() {	# COMMAND [ARG...]
@@ -122,7 +144,7 @@ start() {	# COMMAND [ARG...]
 	STARTED_LOG=$(mktemp "$BATS_TEST_TMPDIR/log.XXXXXX")
 	"$@" >"$STARTED_LOG" 2>&1 </dev/null 3>&- &
 	STARTED_PID=$!
-	echo "$STARTED_PID" >>"$list"
+	echo "$STARTED_PID $(began "$STARTED_PID")" >>"$list"
 }
 
 start_worker() {	# JOBCTL-WORKER-ARG...
@@ -153,7 +175,8 @@ start_pooler() {	# [INI-LINE...]
 	[ $# = 0 ] || printf '%s\n' "$@" >>"$dir/ini"
 	chmod 644 "$dir/ini"
 	start "${as[@]}" pgbouncer "$dir/ini"
-	eventually 10 test -S "$dir/.s.PGSQL.6432"
+	# The file is there before anybody listens, and asking pg_isready would make a session.
+	eventually 10 grep -q " 00010000 .* $dir/.s.PGSQL.6432\$" /proc/net/unix
 	# shellcheck disable=SC2034 # for the tests
 	POOLER="host=$dir port=6432 dbname=$PGDATABASE user=$PGUSER"
 }
@@ -170,12 +193,12 @@ family() {	# PID
 
 # Children first: a worker that is killed cannot clean up after itself.
 stop_all() {
-	local pid list=$BATS_TEST_TMPDIR/started
+	local pid at list=$BATS_TEST_TMPDIR/started
 
 	[ -f "$list" ] || return 0
-	while read -r pid; do
+	while read -r pid at; do
 		# shellcheck disable=SC2046 # numbers
-		gone "$pid" || kill -KILL $(family "$pid") 2>/dev/null || true
+		! still_runs "$pid" "$at" || kill -KILL $(family "$pid") 2>/dev/null || true
 		wait "$pid" 2>/dev/null || true
 	done <"$list"
 	rm -f "$list"
@@ -183,14 +206,14 @@ stop_all() {
 
 # Ask workers to stop, and see that they do.
 stop_workers() {
-	local pid list=$BATS_TEST_TMPDIR/started
+	local pid at list=$BATS_TEST_TMPDIR/started
 
 	[ -f "$list" ] || return 0
-	while read -r pid; do
-		kill -TERM "$pid" 2>/dev/null || true
+	while read -r pid at; do
+		! still_runs "$pid" "$at" || kill -TERM "$pid" 2>/dev/null || true
 	done <"$list"
-	while read -r pid; do
-		eventually 10 gone_or_zombie "$pid" || true
+	while read -r pid at; do
+		! still_runs "$pid" "$at" || eventually 10 gone_or_zombie "$pid" || true
 	done <"$list"
 	stop_all
 }

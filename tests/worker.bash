@@ -71,6 +71,20 @@ exists() {
 	[ -e "$1" ]
 }
 
+# For a job's script: write down the time until it is killed.
+live_on() {
+	printf 'while :; do date +%%s.%%N >>%q; sleep 0.05; done' "$D/signs"
+}
+
+# The lease, as the server has it, went on for longer than what did so.  When it is asked
+# does not matter.
+lease_outlived_it() {
+	local last
+
+	last=$(grep -xE '[0-9]+\.[0-9]{9}' "$D/signs" | tail -n 1)
+	prints t sql "SELECT lease_until > to_timestamp($last) FROM jobctl.workers WHERE '$Q' = ANY (queues)"
+}
+
 says() {	# TEXT: the worker's log has it
 	grep -qF -- "$1" "$WORKER_LOG"
 }
@@ -92,11 +106,14 @@ the_worker() {
 
 # As nothing else does: the guardian and the worker at once, so that neither sees the other die.
 kill_worker() {	# GUARDIAN
-	local both
+	local both pid
 
 	mapfile -t both < <(echo "$1"; pgrep -P "$1")
 	kill -STOP "${both[@]}"
 	kill -KILL "${both[@]}"
+	for pid in "${both[@]}"; do
+		eventually 10 gone_or_zombie "$pid"
+	done
 }
 
 no_jobs_run() {

@@ -150,8 +150,8 @@ unread() {
 		END { exit !found }' /proc/net/tcp
 }
 
-select_through() {	# NUMBER
-	PGCONNECT_TIMEOUT=2 prints "$1" psql -XAtq -h 127.0.0.1 -p "$PORT" -c "SELECT $1"
+select_through() {	# NUMBER [SECONDS until it gives up]
+	PGCONNECT_TIMEOUT=${2:-20} prints "$1" psql -XAtq -h 127.0.0.1 -p "$PORT" -c "SELECT $1"
 }
 
 @test "the network passes on, resets, and works again" {
@@ -181,7 +181,7 @@ select_through() {	# NUMBER
 	proxy
 	select_through 1
 	kill -STOP "$PROXY"
-	run ! select_through 2
+	run ! select_through 2 2
 	kill -CONT "$PROXY"
 	eventually 10 select_through 3
 }
@@ -224,7 +224,9 @@ named() {
 	kill -TERM "$STARTED_PID"
 	eventually 30 gone_or_zombie "$STARTED_PID"
 	prints 143 exit_status_of "$STARTED_PID"
-	run ! grep -lsF "$dir" /proc/[0-9]*/environ /proc/[0-9]*/cmdline
+	# it was killed, which takes its time
+	nothing_runs() { ! grep -lsF "$dir" /proc/[0-9]*/environ /proc/[0-9]*/cmdline; }
+	eventually 10 nothing_runs
 	[ ! -e "$dir" ]
 }
 

@@ -59,9 +59,9 @@ group_of() {	# PID: as a path below $G
 
 # For a job's script: a process with nothing of the job's but its control group, whose
 # pid is in $D/NAME.
-escape() {	# NAME
-	printf '(env -i setsid sh -c '\''echo $$ >%s.tmp; mv %s.tmp %s; exec sleep 1000'\'' >/dev/null 2>&1 3>&- &);' \
-		"$D/$1" "$D/$1" "$D/$1"
+escape() {	# NAME [SCRIPT]
+	printf '(env -i setsid sh -c '\''echo $$ >%s.tmp; mv %s.tmp %s; %s'\'' >/dev/null 2>&1 3>&- &);' \
+		"$D/$1" "$D/$1" "$D/$1" "${2:-exec sleep 1000}"
 	printf 'until [ -e %s ]; do sleep 0.02; done;' "$D/$1"
 }
 
@@ -200,15 +200,16 @@ is_caught() {
 
 @test "a worker that is stopped loses its jobs' group before the server's lease ends" {
 	local id worker
-	id=$(submit_sh "[ ! -e $D/a ] || exit 0; $(escape a) sleep 1000")
-	start_sh_worker --lease 6s
+	id=$(submit_sh "[ ! -e $D/a ] || exit 0; $(escape a "$(live_on)") sleep 1000")
+	start_sh_worker --lease 12s
 	eventually 10 exists "$D/a"
+	eventually 10 test -s "$D/signs"
 	worker=$(the_worker)
 	kill -STOP "$worker"
-	eventually 10 dead a
-	prints t sql "SELECT lease_until > now() FROM jobctl.workers WHERE '$Q' = ANY (queues)"
+	eventually 20 dead a
+	lease_outlived_it
 	kill -CONT "$worker"
-	eventually 10 status_is "$id" completed
+	eventually 20 status_is "$id" completed
 	prints '1/interrupted 1/ok' runs "$id"
 }
 

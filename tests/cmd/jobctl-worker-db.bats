@@ -113,17 +113,17 @@ quiet_for_beats() {	# N TICKS
 }
 
 @test "an idle worker uses hardly any CPU" {
-	start_sh_worker --lease 1s
+	start_sh_worker --lease $((4 * SUITE_SLOW))s
 	eventually 10 prints 1 workers
-	quiet_for_beats 8 3
+	quiet_for_beats 4 3
 }
 
 @test "a worker with a long job uses hardly any CPU, draining or not" {
 	local id
 	id=$(submit_sh "$(wait_for go)")
-	start_sh_worker --lease 1s --drain -j 4
+	start_sh_worker --lease $((4 * SUITE_SLOW))s --drain -j 4
 	eventually 10 status_is "$id" running
-	quiet_for_beats 8 3
+	quiet_for_beats 4 3
 	kill -TERM "$WORKER_PID"
 	quiet_for_beats 4 3
 	touch "$D/go"
@@ -133,13 +133,13 @@ quiet_for_beats() {	# N TICKS
 @test "a worker with a job that holds its silence and is not written does not spin" {
 	local id
 	id=$(submit_sh "$(wait_for go)")
-	start_sh_worker --lease 1s
+	start_sh_worker --lease $((4 * SUITE_SLOW))s
 	eventually 10 status_is "$id" running
 	start psql -Xq -c 'BEGIN' -c "SELECT FROM jobctl.jobs WHERE id = '$id' FOR UPDATE" -c 'SELECT pg_sleep(600)'
 	held() { sql "SELECT 1 FROM pg_stat_activity WHERE query LIKE '%pg_sleep(600)%' AND datname = '$PGDATABASE' AND pid <> pg_backend_pid()" | grep -q 1; }
 	eventually 10 held
 	touch "$D/go"
-	quiet_for_beats 8 10
+	quiet_for_beats 4 10
 	status_is "$id" running
 	sql "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(600)%' AND datname = '$PGDATABASE' AND pid <> pg_backend_pid()"
 	eventually 10 status_is "$id" completed
@@ -154,9 +154,9 @@ quiet_for_beats() {	# N TICKS
 	eventually 10 held
 	overdue() { [ "$(job "$id" 'run_at < now()')" = t ]; }
 	eventually 10 overdue
-	start_worker -q "$Q" --lease 1s --poll 500ms -- true
+	start_worker -q "$Q" --lease $((4 * SUITE_SLOW))s --poll 500ms -- true
 	eventually 10 prints 1 workers
-	quiet_for_beats 8 4
+	quiet_for_beats 4 4
 	sql "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(601)%' AND datname = '$PGDATABASE' AND pid <> pg_backend_pid()"
 	eventually 10 status_is "$id" completed
 }
@@ -178,7 +178,7 @@ quiet_for_beats() {	# N TICKS
 
 @test "a server that has become read-only is left, without spinning" {
 	local id before
-	start_worker -q "$Q" --lease 1s -- true
+	start_worker -q "$Q" --lease $((4 * SUITE_SLOW))s -- true
 	eventually 10 prints 1 workers
 	sql "ALTER DATABASE $PGDATABASE SET default_transaction_read_only = on"
 	sql "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'jobctl-worker%' AND datname = '$PGDATABASE'"
@@ -237,7 +237,7 @@ quiet_for_beats() {	# N TICKS
 @test "while the server is down a worker uses hardly any CPU" {
 	local before
 	own_server
-	start_sh_worker --lease 1s
+	start_sh_worker --lease $((4 * SUITE_SLOW))s
 	eventually 10 prints 1 workers
 	jobctl-db -Q stop
 	eventually 10 says 'no database'
@@ -254,7 +254,7 @@ quiet_for_beats() {	# N TICKS
 	local id
 	own_server
 	id=$(submit_sh "$(wait_for go)")
-	start_sh_worker --lease 2s
+	start_sh_worker --lease $((4 * SUITE_SLOW))s
 	eventually 10 status_is "$id" running
 	jobctl-db -Q stop
 	eventually 10 says 'no database'
@@ -269,10 +269,10 @@ quiet_for_beats() {	# N TICKS
 @test "a server that does not answer loses its jobs before their lease ends" {
 	local id before
 	own_server
-	id=$(submit_sh "echo \$\$ >>$D/log; [ \$(wc -l <$D/log) = 2 ] || exec sleep 1000")
-	start_sh_worker --lease 2s --poll 100ms
+	id=$(submit_sh "echo \$\$ >>$D/log; [ \$(wc -l <$D/log) -ge 2 ] || exec sleep 1000")
+	start_sh_worker --lease $((4 * SUITE_SLOW))s --poll 100ms
 	eventually 10 status_is "$id" running
-	eventually 10 exists "$D/log"
+	eventually 10 test -s "$D/log"
 	freeze_server
 	before=$(worker_ticks)
 	eventually 10 says 'the lease could not be renewed in time'
@@ -289,12 +289,15 @@ quiet_for_beats() {	# N TICKS
 	local first second pid
 	own_server
 	first=$(submit_sh 'ok $$')
-	start_worker -q "$Q" --pipe --lease 2s --poll 100ms -- "$SUITE_ROOT/tests/pipe-handler"
+	start_worker -q "$Q" --pipe --lease $((4 * SUITE_SLOW))s --poll 100ms -- "$SUITE_ROOT/tests/pipe-handler"
 	eventually 10 status_is "$first" completed
 	pid=$(job "$first" result)
+	kill -STOP "$WORKER_PID"	# the guardian: the worker has its time, and is to need none of its help
 	freeze_server
+	eventually 10 says 'the lease could not be renewed in time'
 	eventually 10 gone_or_zombie "$pid"
-	sleep 1
+	kill -CONT "$WORKER_PID"
+	sleep "$SUITE_SLOW"	# an eighth of the lease later it looks, too
 	thaw_server
 	second=$(submit_sh 'ok $$')
 	eventually 30 status_is "$second" completed
@@ -326,7 +329,7 @@ quiet_for_beats() {	# N TICKS
 		eventually 10 ran "$n"
 		eventually 10 status_is "$id" running
 		kill_worker "$WORKER_PID"
-		eventually 5 prints "$n" job "$id" crashes
+		eventually 20 prints "$n" job "$id" crashes
 	done
 	prints 'failed|worker_lost|1' job "$id" "status || '|' || outcome || '|' || attempt"
 	prints '1/worker_lost 1/worker_lost 1/worker_lost' runs "$id"
@@ -352,7 +355,7 @@ quiet_for_beats() {	# N TICKS
 		start_sh_worker --lease 1h
 		eventually 10 ran "$n"
 		kill_worker "$WORKER_PID"
-		eventually 5 prints "$n" job "$id" crashes
+		eventually 20 prints "$n" job "$id" crashes
 	done
 	start_sh_worker --poll 50ms
 	eventually 10 status_is "$id" failed
@@ -383,9 +386,9 @@ start_time() {	# PID
 	echo "${20}"
 }
 
-within_a_second() {	# of TIME the first run of the job ID was over
-	prints t sql "SELECT min(ended_at) - '$1' < interval '1 s' * $SUITE_SLOW
-		FROM jobctl.job_run WHERE job_id = '$2'"
+# Maintenance, 13 seconds and more after the watcher has begun, would come later.
+before_maintenance() {	# soon after TIME the first run of the job ID was over
+	prints t sql "SELECT min(ended_at) - '$1' < interval '5 s' FROM jobctl.job_run WHERE job_id = '$2'"
 }
 
 @test "a running worker sees its neighbour die, and has its jobs at once" {
@@ -399,8 +402,8 @@ within_a_second() {	# of TIME the first run of the job ID was over
 	eventually 10 prints 1 sql "SELECT count(*) FROM jobctl.workers WHERE idle AND '$Q' = ANY (queues)"
 	began=$(sql 'SELECT clock_timestamp()')
 	kill_worker "$victim"
-	eventually 5 status_is "$id" completed
-	within_a_second "$began" "$id"
+	eventually 20 status_is "$id" completed
+	before_maintenance "$began" "$id"
 	prints '1/worker_lost 1/ok' runs "$id"
 	says 'gave back jobs of dead workers'
 }
@@ -414,8 +417,8 @@ within_a_second() {	# of TIME the first run of the job ID was over
 	eventually 10 exists "$D/ready"
 	began=$(sql 'SELECT clock_timestamp()')
 	kill_worker "$STARTED_PID"
-	eventually 5 prints 'pending|0|1' job "$id" "status || '|' || attempt || '|' || crashes"
-	within_a_second "$began" "$id"
+	eventually 20 prints 'pending|0|1' job "$id" "status || '|' || attempt || '|' || crashes"
+	before_maintenance "$began" "$id"
 }
 
 @test "of many neighbours that die together none is missed" {
@@ -431,7 +434,7 @@ within_a_second() {	# of TIME the first run of the job ID was over
 	local before
 	own_server
 	fake_workers 1
-	start_worker -q "$Q" --lease 1s -- true
+	start_worker -q "$Q" --lease $((4 * SUITE_SLOW))s -- true
 	eventually 10 prints 1 sql "SELECT count(*) FROM jobctl.workers WHERE idle AND '$Q' = ANY (queues)"
 	jobctl-db -Q stop
 	eventually 10 says 'no database'
@@ -442,7 +445,7 @@ within_a_second() {	# of TIME the first run of the job ID was over
 	[ $(($(worker_ticks) - before)) -le 5 ]
 	jobctl-db -Q start 3>&-
 	eventually 20 says 'the database is back'
-	eventually 5 prints 1 workers
+	eventually 20 prints 1 workers
 }
 
 @test "a dead neighbour whose job is locked is looked at again, without spinning" {
@@ -450,7 +453,7 @@ within_a_second() {	# of TIME the first run of the job ID was over
 	fake_workers 1
 	id=$(submit_sh true)
 	sql "SELECT count(*) FROM jobctl.claim(jobctl.new_id(), (SELECT worker_id FROM jobctl.workers WHERE pid = ${PIDS[0]}), '{$Q}', 1)"
-	start_worker -q other --lease 1s -- true
+	start_worker -q other --lease $((4 * SUITE_SLOW))s -- true
 	registered() { [ "$(sql "SELECT count(*) FROM jobctl.workers WHERE 'other' = ANY (queues) AND idle")" = 1 ]; }
 	eventually 10 registered
 	start env PGOPTIONS='-c client_connection_check_interval=100ms' psql -Xq -c 'BEGIN' \
@@ -459,10 +462,10 @@ within_a_second() {	# of TIME the first run of the job ID was over
 	held() { [ "$(sql "SELECT count(*) FROM (SELECT FROM jobctl.jobs WHERE id = '$id' FOR UPDATE SKIP LOCKED) j")" = 0 ]; }
 	eventually 10 held
 	kill -KILL "${PIDS[0]}"
-	Q=other quiet_for_beats 8 4
+	Q=other quiet_for_beats 4 4
 	status_is "$id" running
 	kill "$holder"
-	eventually 5 status_is "$id" pending
+	eventually 20 status_is "$id" pending
 }
 
 @test "a worker of another host, or of another boot, is dead when its lease has ended" {
@@ -504,8 +507,8 @@ within_a_second() {	# of TIME the first run of the job ID was over
 @test "a worker that was suspended for too long changes nothing" {
 	local id stopped
 	id=$(submit_sh "echo \$\$ >>$D/log; [ \$(wc -l <$D/log) = 2 ] || exec sleep 1000")
-	start_sh_worker --lease 1s
-	eventually 10 exists "$D/log"
+	start_sh_worker --lease $((4 * SUITE_SLOW))s
+	eventually 10 test -s "$D/log"
 	stopped=$(the_worker)
 	kill -STOP "$stopped"
 	expired() { [ "$(sql "SELECT bool_and(lease_until < now()) FROM jobctl.workers WHERE '$Q' = ANY (queues)")" = t ]; }
@@ -523,8 +526,8 @@ within_a_second() {	# of TIME the first run of the job ID was over
 @test "a job that was taken from a worker is killed and not written" {
 	local id
 	id=$(submit_sh "echo \$\$ >>$D/log; exec sleep 1000")
-	start_sh_worker --lease 1s
-	eventually 10 exists "$D/log"
+	start_sh_worker --lease $((4 * SUITE_SLOW))s
+	eventually 10 test -s "$D/log"
 	# what an operator who repairs by hand could do
 	sql "UPDATE jobctl.jobs SET status = 'pending', token = NULL, worker_id = NULL, started_at = NULL, wake_at = now() + interval '1 hour' WHERE id = '$id'"
 	eventually 10 says 'superseded'
@@ -536,8 +539,9 @@ within_a_second() {	# of TIME the first run of the job ID was over
 	local id before
 	id=$(submit_sh true)
 	sql "ALTER TABLE jobctl.claims ADD CONSTRAINT test_refuses CHECK (queue <> '$Q')"
-	start_sh_worker --lease 1s --poll 50ms
+	start_sh_worker --lease $((4 * SUITE_SLOW))s --poll 50ms
 	several() { [ "$(grep -c test_refuses "$WORKER_LOG")" -ge 5 ]; }
+	eventually 10 says test_refuses	# then there is a worker
 	before=$(worker_ticks)
 	eventually 10 several
 	[ $(($(worker_ticks) - before)) -le 5 ]
@@ -647,7 +651,7 @@ start_notified_worker() {	# ARG...
 	eventually 5 exists "$D/notify"
 	# systemd knows one process, and says so
 	start env NOTIFY_SOCKET="$D/notify" WATCHDOG_USEC=200000 \
-		bash -c 'WATCHDOG_PID=$$ exec "$@"' - jobctl-worker -q "$Q" --lease 1s "$@" -- sh -c '{sh}'
+		bash -c 'WATCHDOG_PID=$$ exec "$@"' - jobctl-worker -q "$Q" --lease $((8 * SUITE_SLOW))s "$@" -- sh -c '{sh}'
 	WORKER_PID=$STARTED_PID WORKER_LOG=$STARTED_LOG
 }
 
@@ -670,19 +674,22 @@ noted() {	# PATTERN [TIMES]
 }
 
 @test "a worker that stops asks systemd for time until its jobs have ended" {
-	local id
+	local id began
 	id=$(submit_sh "$(wait_for go)")
 	start_notified_worker --drain-timeout 1h
 	eventually 10 status_is "$id" running
 	eventually 10 noted '^STATUS=running 1 of 1, '
 	run -1 grep EXTEND_TIMEOUT "$NOTES"
+	began=$SECONDS
 	kill -TERM "$WORKER_PID"
 	eventually 5 noted '^EXTEND_TIMEOUT_USEC=20000000$'
 	# again in time, and meanwhile it does all else that it has to
 	eventually 10 noted '^EXTEND_TIMEOUT_USEC=20000000$' 3
-	noted '^STATUS=stopping; running 1 of 1, 0 completed, 0 failed$'
-	[ "$(sed -n '/^STOPPING=1$/,$p' "$NOTES" | grep -c '^WATCHDOG=1$')" -ge 10 ]
-	run -1 noted '^EXTEND_TIMEOUT_USEC' 10
+	eventually 10 noted '^STATUS=stopping; running 1 of 1, 0 completed, 0 failed$'
+	watched() { [ "$(sed -n '/^STOPPING=1$/,$p' "$NOTES" | grep -c '^WATCHDOG=1$')" -ge 10 ]; }
+	eventually 10 watched
+	# every two seconds, and no oftener
+	[ "$(grep -c '^EXTEND_TIMEOUT_USEC' "$NOTES")" -le $(((SECONDS - began) / 2 + 2)) ]
 	touch "$D/go"
 	eventually 10 gone_or_zombie "$WORKER_PID"
 	prints 0 exit_status "$WORKER_PID"
