@@ -217,7 +217,7 @@ d\""
 	reader=$!
 	for i in {1..10}; do
 		echo "$i"
-		jobctl-metrics -o "$file"
+		jobctl-metrics -o "$file" || { touch "$dir/stop"; false; }	# the reader ends with us
 	done
 	touch "$dir/stop"
 	wait "$reader" || true

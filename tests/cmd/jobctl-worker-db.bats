@@ -310,7 +310,7 @@ quiet_for_beats() {	# N TICKS
 	start_sh_worker --lease 1h
 	eventually 10 exists "$D/pid"
 	kill_worker "$WORKER_PID"
-	eventually 5 gone_or_zombie "$(cat "$D/pid")"
+	eventually 10 gone_or_zombie "$(cat "$D/pid")"
 	run -0 --separate-stderr sh_worker --drain
 	[[ "$stderr" == *'gave back jobs of dead workers'* ]]
 	prints 'completed|1|1' job "$id" "status || '|' || attempt || '|' || crashes"
@@ -427,7 +427,7 @@ before_maintenance() {	# soon after TIME the first run of the job ID was over
 	eventually 10 prints 21 workers
 	eventually 10 prints 1 sql "SELECT count(*) FROM jobctl.workers WHERE idle AND '$Q' = ANY (queues)"
 	kill -KILL "${PIDS[@]}"
-	eventually 5 prints 1 workers
+	eventually 20 prints 1 workers
 }
 
 @test "a neighbour that dies while the database is away does not make it spin, and is found later" {
@@ -648,7 +648,7 @@ start_notified_worker() {	# ARG...
 		socket(S, AF_UNIX, SOCK_DGRAM, 0); bind(S, sockaddr_un($ARGV[0])); $| = 1;
 		while (recv(S, $m, 1000, 0), length $m) { print "$m\n" }' "$D/notify"
 	NOTES=$STARTED_LOG
-	eventually 5 exists "$D/notify"
+	eventually 10 exists "$D/notify"
 	# systemd knows one process, and says so
 	start env NOTIFY_SOCKET="$D/notify" WATCHDOG_USEC=200000 \
 		bash -c 'WATCHDOG_PID=$$ exec "$@"' - jobctl-worker -q "$Q" --lease $((8 * SUITE_SLOW))s "$@" -- sh -c '{sh}'
@@ -682,7 +682,7 @@ noted() {	# PATTERN [TIMES]
 	run -1 grep EXTEND_TIMEOUT "$NOTES"
 	began=$SECONDS
 	kill -TERM "$WORKER_PID"
-	eventually 5 noted '^EXTEND_TIMEOUT_USEC=20000000$'
+	eventually 10 noted '^EXTEND_TIMEOUT_USEC=20000000$'
 	# again in time, and meanwhile it does all else that it has to
 	eventually 10 noted '^EXTEND_TIMEOUT_USEC=20000000$' 3
 	eventually 10 noted '^STATUS=stopping; running 1 of 1, 0 completed, 0 failed$'

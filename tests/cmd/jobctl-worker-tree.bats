@@ -174,7 +174,7 @@ given_back() {	# how many jobs, by the guardian
 	armed() {
 		grep -h '^it_value' /proc/"$WORKER_PID"/fdinfo/* >"$D/timers" && ! grep -F '(0, 0)' "$D/timers"
 	}
-	eventually 5 armed
+	eventually 10 armed
 }
 
 @test "kill -9 of the guardian: the worker does its work" {
@@ -223,7 +223,7 @@ given_back() {	# how many jobs, by the guardian
 	eventually 10 dead kept
 	eventually 10 dead pid
 	lease_outlived_it
-	eventually 5 says 'killed them'
+	eventually 10 says 'killed them'
 	kill -CONT "$worker"
 	eventually 20 status_is "$id" completed
 	prints '1/interrupted 1/ok' runs "$id"

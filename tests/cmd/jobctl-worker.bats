@@ -387,7 +387,7 @@ END')
 	sh_worker --drain
 	status_is "$id" completed
 	pid=$(output "$id" 1)
-	eventually 5 gone_or_zombie "$pid"
+	eventually 10 gone_or_zombie "$pid"
 }
 
 @test "a daemon that holds the pipes does not hold the job" {
