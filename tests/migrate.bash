@@ -78,9 +78,8 @@ hold() {	# SQL
 	start env PGAPPNAME=holder psql -Xqf "$HOLD"
 	HOLD_PID=$STARTED_PID
 	exec 9>"$HOLD"
-	printf 'BEGIN;\n%s;\n' "$1" >&9
-	eventually 10 prints t sql "SELECT count(*) > 0 FROM pg_stat_activity
-		WHERE application_name = 'holder' AND state = 'idle in transaction'"
+	printf 'BEGIN;\n%s;\n\\echo held\n' "$1" >&9
+	eventually 10 grep -qx held "$STARTED_LOG"
 }
 
 release() {

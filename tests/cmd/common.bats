@@ -47,7 +47,7 @@ operands() {	# PROGRAM
 	jobctl) OPS=(help nothing) ;;
 	jobctl-db) OPS=(status) ;;
 	jobctl-migrate) OPS=(status) ;;
-	jobctl-verify) OPS=(--set jobctl --rows 100) ;;
+	jobctl-verify) OPS=(--set jobctl --rows 100 --runs 1) ;;
 	jobctl-submit) OPS=(kind) ;;
 	jobctl-worker) OPS=(--drain -- true) ;;
 	jobctl-wait | jobctl-explain | jobctl-logs | jobctl-events | jobctl-cancel | jobctl-retry | jobctl-hold | jobctl-release) OPS=("$JOB") ;;

@@ -88,14 +88,14 @@ said() {	# ID
 	[ "$output" = 1 ]
 }
 
-@test "what is cancelled has ended within five seconds" {
+@test "what is cancelled ends soon" {
 	local id
 
 	id=$(submit)
 	start jobctl-worker -Q -q index -- sleep 600
 	eventually 10 state_is running "$id"
 	jobctl-cancel -Q "$id"
-	eventually 5 state_is failed "$id"
+	eventually 20 state_is failed "$id"	# not after the 600 s of the command
 	[ "$(shows "$id" error_message)" != '' ]
 }
 
@@ -116,16 +116,22 @@ said() {	# ID
 }
 
 @test "a hundred at once: none is lost, none is stuck, whoever dies" {
+	local job
+
 	jobctl-queue set -Q -q index max-running=none
 	sql "INSERT INTO jobctl.indexing_jobs (repo_path, project_id) SELECT '/r/' || n, 'default' FROM generate_series(1, 100) n"
-	# one is killed with what it runs; the others, which have its host, see that
-	start_worker -Q -q index -j 34 -- sh -c 'sleep 0.5; echo "{\"stats\":{\"files_indexed\":1}}" >&3'
+	# nothing ends before one is killed with what it runs; the others, which have its host, see that
+	exec 8>"$T/go"
+	flock 8
+	job="flock -s '$T/go' true; echo '{\"stats\":{\"files_indexed\":1}}' >&3"
+	start_worker -Q -q index -j 34 -- sh -c "$job"
 	local victim=$WORKER_PID
 
-	start_worker -Q -q index -j 33 --idle-exit 2s -- sh -c 'sleep 0.5; echo "{\"stats\":{\"files_indexed\":1}}" >&3'
-	start_worker -Q -q index -j 33 --idle-exit 2s -- sh -c 'sleep 0.5; echo "{\"stats\":{\"files_indexed\":1}}" >&3'
+	start_worker -Q -q index -j 33 --idle-exit 2s -- sh -c "$job"
+	start_worker -Q -q index -j 33 --idle-exit 2s -- sh -c "$job"
 	eventually 20 prints t sql "SELECT count(*) > 0 FROM jobctl.jobs j JOIN jobctl.workers w USING (worker_id) WHERE w.pid = $victim"
 	kill -KILL "$victim"
+	flock -u 8
 	eventually 60 prints 100 sql "SELECT count(*) FROM jobctl.indexing_jobs WHERE status = 'completed' AND files_indexed = 1"
 	jobctl-queue set -Q -q index max-running=2
 }

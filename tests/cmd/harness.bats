@@ -10,6 +10,7 @@ setup() {
 	RUN=$SUITE_ROOT/tests/run
 	TMPDIR=$(mktemp -d "$TMPDIR/h.XXXXXX")
 	chmod 711 "$TMPDIR"	# the inner server's user passes through
+	N=$$	# a part of how long samples sleep: other runs on this machine have other sleeps
 }
 
 teardown() {
@@ -45,8 +46,8 @@ inner_directories() {
 	chmod +x "$S/b"
 	sample c <<-END
 		load $SUITE_ROOT/tests/helper
-		@@test "leaves something" { sleep 1234 3>&- & disown; }
-		@@test "starts something" { start sleep 1235; }
+		@@test "leaves something" { sleep 1234.$N 3>&- & disown; }
+		@@test "starts something" { start sleep 1235.$N; }
 	END
 	sample d <<-'END'
 		setup_file() { false; }
@@ -60,11 +61,11 @@ inner_directories() {
 	[[ "$output" == *"# what it said"* ]]
 	[[ "$output" == *"skip $S/a.bats: skipped one # skip no reason"* ]]
 	[[ "$output" == *"FAIL $S/b: stopped after 1 of 3 tests"* ]]
-	[[ "$output" == *"FAIL left running: sleep 1234 "*"c.bats"* ]]
+	[[ "$output" == *"FAIL left running: sleep 1234.$N "*"c.bats"* ]]
 	[[ "$output" == *"FAIL $S/d.bats: setup_file failed"* ]]
-	[[ "$output" != *"sleep 1235"* ]]
+	[[ "$output" != *"sleep 1235.$N"* ]]
 	[[ "$output" != *"good one"*"another good one"* ]]
-	run -1 pgrep -f '^sleep 123[45]$'
+	run -1 pgrep -f "^sleep 123[45]\.$N\$"
 	[ -z "$(inner_directories)" ]
 	no_inner_server
 }
@@ -96,29 +97,29 @@ inner_directories() {
 }
 
 @test "terminated, it takes its server and its tests with it" {
-	sample long <<-'END'
-		@@test "long" { sleep 1236; }
+	sample long <<-END
+		@@test "long" { sleep 1236.$N; }
 	END
 	start "$RUN" "$S/long.bats"
-	eventually 20 pgrep -f '^sleep 1236$'
+	eventually 60 pgrep -f "^sleep 1236\.$N\$"
 	inner_server
 	kill -TERM "$STARTED_PID"
 	eventually 20 gone "$STARTED_PID"
 	no_inner_server
-	run -1 pgrep -f '^sleep 1236$'
+	run -1 pgrep -f "^sleep 1236\.$N\$"
 	[ -z "$(inner_directories)" ]
 }
 
 @test "killed, it takes its server with it all the same" {
-	sample long <<-'END'
-		@@test "long" { sleep 1237; }
+	sample long <<-END
+		@@test "long" { sleep 1237.$N; }
 	END
 	start "$RUN" "$S/long.bats"
-	eventually 20 pgrep -f '^sleep 1237$'
+	eventually 60 pgrep -f "^sleep 1237\.$N\$"
 	inner_server
 	kill -KILL "$STARTED_PID"
 	eventually 20 no_inner_server
-	pkill -KILL -f '^sleep 1237$'
+	pkill -KILL -f "^sleep 1237\.$N\$"
 }
 
 @test "bats alone makes a server and takes it away" {

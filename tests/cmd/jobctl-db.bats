@@ -379,10 +379,27 @@ need_root() {
 }
 
 @test "a start killed while initdb is at work is taken up by the next one" {
-	start jobctl-db -Q start
+	local bin=$TOP/held
+
+	# an initdb that has begun, and goes on when it is told to
+	mkdir "$bin"
+	ln -s "$SUITE_PGBIN"/* "$bin"
+	rm "$bin/initdb"
+	mkfifo -m 666 "$bin/go"
+	exec 8<>"$bin/go"
+	cat >"$bin/initdb" <<-END
+		#!/bin/sh
+		mkdir -m 700 data.new && read -r go <$bin/go
+		exec $SUITE_PGBIN/initdb "\$@"
+	END
+	chmod 755 "$bin/initdb"
+	start jobctl-db -Q --bindir "$bin" start
 	eventually 10 test -d "$D/data.new"
 	kill -KILL "$STARTED_PID"
-	run -0 jobctl-db start 3>&-
+	start jobctl-db start
+	echo go >&8
+	exec 8>&-
+	wait "$STARTED_PID"
 	[ ! -e "$D/data.new" ]
 	[ "$(query 'SELECT current_database()')" = jobctl ]
 }
@@ -434,7 +451,7 @@ need_root() {
 	[[ "$output" == *"(pid $pid) is there but does not answer"* ]]
 	run -75 jobctl-db -t 200ms stop
 	kill -CONT "$pid"
-	eventually 10 gone_or_zombie "$pid"
+	eventually 60 gone_or_zombie "$pid"
 }
 
 @test "no PostgreSQL: exit 78 and what to install" {

@@ -215,6 +215,9 @@ jobctl-migrate: mine 0002_two counts as applied" ]
 	[ -z "$output" ]
 	sql "$(jobctl-migrate lock-holder -H -o next)"
 	eventually 10 gone_or_zombie "$STARTED_PID"
+	# the server tells the client before it gives up the lock
+	eventually 10 prints 0 sql "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'
+		AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
 	run -1 jobctl-migrate lock-holder -Q
 }
 

@@ -122,7 +122,8 @@ ALTER TABLE big ALTER t SET STORAGE PLAIN;' 'DROP TABLE big; DROP TABLE p;'
 	three_tables
 	mig -Q up
 	hold 'SELECT * FROM three'
-	run -64 --separate-stderr mig down --lock-timeout 100ms
+	# who holds it is looked for at half of the time
+	run -64 --separate-stderr mig down --lock-timeout 5s
 	[[ $stderr == *"what would be lost cannot be told: "*"lock timeout"*'held by pid '*'application "holder"'* ]]
 	run -75 mig down --dry-run --lock-timeout 100ms
 	run -1 on_terminal no down --lock-timeout 100ms

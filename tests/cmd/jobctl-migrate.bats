@@ -408,13 +408,26 @@ sets() {
 	wait "$STARTED_PID"
 }
 
+# A statement that takes until the test says go: one of a fixed time may be over before it is seen.
+until_go() {
+	sql 'CREATE TABLE quick (a int)'
+	UNTIL_GO='DO $$ BEGIN WHILE NOT EXISTS (SELECT FROM public.quick) LOOP PERFORM pg_sleep(0.02); END LOOP; END $$;'
+}
+
+go() {
+	sql 'INSERT INTO quick VALUES (1)'
+}
+
 @test "waiting for the lock does not keep CREATE INDEX CONCURRENTLY from finishing" {
+	until_go
 	put 0001_one 'CREATE TABLE one (id int);'
-	put 0002_index $'-- jobctl: no-transaction\nSELECT pg_sleep(0.5);\n-- jobctl: step\nCREATE INDEX CONCURRENTLY one_id ON one (id);'
+	put 0002_index $'-- jobctl: no-transaction\n'"$UNTIL_GO"$'\n-- jobctl: step\nCREATE INDEX CONCURRENTLY one_id ON one (id);'
 	start_mig up
 	local first=$STARTED_PID
 	eventually 10 prints t is_running pg_sleep
 	start_mig up
+	eventually 10 grep -q "waiting for pid" "$STARTED_LOG"
+	go
 	wait "$first"
 	wait "$STARTED_PID"
 	[ "$(applied)" = "1 2" ]
@@ -425,7 +438,8 @@ sets() {
 	mig -Q up
 	put 0002_alter $'CREATE TABLE two ();\nALTER TABLE one ADD c int;'
 	hold 'SELECT * FROM one'
-	run -75 --separate-stderr mig up --lock-timeout 200ms --wait-lock 0
+	# who holds it is looked for at half of the time
+	run -75 --separate-stderr mig up --lock-timeout 5s --wait-lock 0
 	[[ $stderr == *"/0002_alter.up.sql:2: canceling statement due to lock timeout"* ]]
 	[[ $stderr == *"held by pid "*'application "holder"'* ]]
 	[[ $stderr == *"idle in transaction), in a transaction for "*", last said: SELECT * FROM one"* ]]
@@ -442,7 +456,8 @@ sets() {
 	mig -Q up
 	put 0002_alter 'ALTER TABLE one ADD c int;'
 	sql "BEGIN; INSERT INTO one VALUES (1); PREPARE TRANSACTION 'forgotten'"
-	run -75 --separate-stderr mig up --lock-timeout 200ms --wait-lock 0
+	# who holds it is looked for at half of the time
+	run -75 --separate-stderr mig up --lock-timeout 5s --wait-lock 0
 	sql "ROLLBACK PREPARED 'forgotten'"
 	[[ $stderr == *"lock timeout"*": held by a prepared transaction (pg_prepared_xacts lists them)"* ]]
 	run -0 mig up
@@ -468,7 +483,7 @@ sets() {
 	done
 	start_mig up
 	eventually 10 prints t is_running pg_sleep
-	kill -INT "$STARTED_PID"
+	kill -INT "$STARTED_PID"	# which is ignored here, see above
 	kill -TERM "$STARTED_PID"
 	status=0
 	wait "$STARTED_PID" || status=$?
@@ -476,10 +491,12 @@ sets() {
 }
 
 @test "a signal that is ignored stays ignored" {
-	put 0001_one 'CREATE TABLE one (); SELECT pg_sleep(0.5);'
+	until_go
+	put 0001_one "CREATE TABLE one (); $UNTIL_GO"
 	start env --ignore-signal=INT jobctl-migrate --dir "$D" up
 	eventually 10 prints t is_running pg_sleep
 	kill -INT "$STARTED_PID"
+	go
 	wait "$STARTED_PID"
 	[ "$(applied)" = 1 ]
 }
@@ -590,8 +607,7 @@ SET ROLE pg_monitor;"
 	put 0001_one 'CREATE TABLE one ();'
 	drop_database "t$BATS_TEST_NUMBER"
 	run -69 mig up
-	run -69 --separate-stderr mig up --wait-db 300ms
-	[[ $stderr == *"waiting for the database"* ]]
+	run -69 mig up --wait-db 300ms
 	start_mig up --wait-db 60s
 	eventually 10 grep -q "waiting for the database" "$STARTED_LOG"
 	empty_database "t$BATS_TEST_NUMBER"

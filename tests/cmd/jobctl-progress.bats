@@ -176,7 +176,7 @@ orphaned() {
 	head -c 65536 /dev/zero >&8
 	run -75 env JOBCTL_CONTROL_FD=8 timeout 30 jobctl-progress 1/2
 	[[ "$output" == *"does not read"* ]]
-	run -0 env JOBCTL_CONTROL_FD=8 timeout 5 jobctl-progress
+	run -0 env JOBCTL_CONTROL_FD=8 timeout 60 jobctl-progress
 	exec 8>&-
 }
 

@@ -44,8 +44,9 @@ backend() {	# the server's process for the worker
 	sql "SELECT pid FROM pg_stat_activity WHERE application_name LIKE 'jobctl-worker%' AND datname = current_database()"
 }
 
+CUT="SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'jobctl-worker%' AND datname = current_database()"
 cut() {
-	sql "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'jobctl-worker%' AND datname = current_database()"
+	sql "$CUT"
 }
 
 # A socket that takes connections and never answers, where a server's would be.
@@ -90,12 +91,15 @@ all_once() {	# N
 
 @test "a backend that is stopped costs its call's deadline and no job" {
 	local id
+	# not the server of the other files: everybody's DROP DATABASE waits for each backend
+	make_server
+	use_server a
 	id=$(submit_patient)
-	start_sh_worker --lease 4s
+	start_sh_worker --lease 20s
 	eventually 10 exists "$D/ledger"
 	FROZEN=$(backend)
 	kill -STOP "$FROZEN"
-	eventually 10 says 'the database has stopped answering'
+	eventually 20 says 'the database has stopped answering'
 	eventually 10 says 'the database is back'
 	ran_once "$id"
 }
@@ -154,18 +158,17 @@ away_for() {	# SECONDS
 }
 
 @test "without a database nobody knows to be idle" {
-	local id idle=$((2 * SUITE_SLOW))
-	role_login worker_idle jobctl_worker
-	start as_role worker_idle jobctl-worker -q "$Q" --idle-exit ${idle}s --poll 1h -- sh -c '{sh}'
+	local id idle=8
+	role_login worker_away_idle jobctl_worker
+	start as_role worker_away_idle jobctl-worker -q "$Q" --idle-exit ${idle}s --poll 1h -- sh -c '{sh}'
 	WORKER_PID=$STARTED_PID WORKER_LOG=$STARTED_LOG
 	eventually 10 prints t sql "SELECT idle FROM jobctl.workers WHERE '$Q' = ANY (queues)"
-	sql 'ALTER ROLE worker_idle CONNECTION LIMIT 0'
-	cut
-	eventually 20 away_for "$idle"
+	sql 'ALTER ROLE worker_away_idle CONNECTION LIMIT 0' -c "$CUT"	# before it may end
+	eventually 40 away_for "$idle"
 	id=$(submit_sh true)
-	sql 'ALTER ROLE worker_idle CONNECTION LIMIT -1'
-	eventually 20 status_is "$id" completed
-	eventually 20 gone_or_zombie "$WORKER_PID"
+	sql 'ALTER ROLE worker_away_idle CONNECTION LIMIT -1'
+	eventually 40 status_is "$id" completed
+	eventually 40 gone_or_zombie "$WORKER_PID"
 	prints 0 exit_status "$WORKER_PID"
 }
 
@@ -212,11 +215,14 @@ away_for() {	# SECONDS
 	PGDATABASE=small
 	JOBCTL_DATABASE="host=$PGHOST port=$PGPORT user=jobctl dbname=small"
 	id=$(submit_patient)
+	# most of them only when it is full
 	sql "SELECT count(jobctl.submit('sh', jsonb_build_object('sh',
+		CASE WHEN n > 25 THEN 'until [ -e $D/full ]; do sleep 0.02; done; ' ELSE '' END ||
 		format('echo %s >>$D/ledger; exec head -c 20000 /dev/urandom', n)), '$Q')) FROM generate_series(1, 300) n"
 	start_sh_worker -j 3
 	eventually 30 at_least 20
 	run -1 dd if=/dev/zero of="$TOP/small/filler" bs=64k
+	touch "$D/full"
 	eventually 20 says 'No space left on device'
 	rm "$TOP/small/filler"
 	all_once 300

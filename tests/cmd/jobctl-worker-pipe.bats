@@ -169,23 +169,32 @@ outcomes() {	# of the jobs of $Q, in the order of their submission
 }
 
 @test "a job past its time limit stops the handler, and spends no attempt of the others" {
-	local late other next
-	late=$(submit_sh 'take; touch '"$D"'/both; sleep 1000' "timeout => '2 s'")
-	other=$(submit_sh ok)
-	next=$(submit_sh 'ok')
+	local time late other next
 	start_pipe_worker --window 2 --grace 100ms
-	eventually 10 status_is "$next" completed
+	# longer, until the handler has come to read both
+	for time in 2 8 30; do
+		late=$(submit_sh 'take; touch '"$D"'/both; sleep 1000' "timeout => '$time s'" 'max_attempts => 1')
+		other=$(submit_sh ok)
+		next=$(submit_sh 'ok')
+		eventually $((time + 20)) status_is "$next" completed
+		[ ! -e "$D/both" ] || break
+	done
 	eventually 10 prints '1/timeout' runs "$late"
-	prints 'timed out after 2.0s' job "$late" error_message
+	prints "timed out after $time.0s" job "$late" error_message
 	eventually 10 prints '1/interrupted 1/ok' runs "$other"
 	exists "$D/both"
 }
 
 @test "a handler may use the grace to answer for the others" {
-	local late other
-	late=$(submit_sh 'late=$id; take; trap "ok; exit 0" TERM; while :; do sleep 0.05; done' "timeout => '2 s'")
-	other=$(submit_sh 'ok')
-	pipe_worker --window 2 --drain
+	local time late other
+	# longer, until the handler has come to set its trap
+	for time in 2 8 30; do
+		late=$(submit_sh 'late=$id; take; trap "ok; exit 0" TERM; touch '"$D"'/trap; while :; do sleep 0.05; done' \
+			"timeout => '$time s'" 'max_attempts => 1')
+		other=$(submit_sh 'ok')
+		pipe_worker --window 2 --drain
+		[ ! -e "$D/trap" ] || break
+	done
 	prints 1/timeout runs "$late"
 	prints 1/ok runs "$other"
 }
@@ -286,8 +295,9 @@ outcomes() {	# of the jobs of $Q, in the order of their submission
 
 @test "one that does not end at the end of its input is made to" {
 	local pid
-	submit_sh 'ok $$'
-	echo "trap '' TERM; echo \$\$ >$D/pid; sleep 1000 & while :; do wait; done" >"$D/end"
+	# not in the end: 200 ms after that begins it may already be killed
+	submit_sh 'trap "" TERM; echo $$ >'"$D"'/pid; ok $$'
+	echo 'sleep 1000 & while :; do wait; done' >"$D/end"
 	pipe_worker --drain --grace 200ms
 	pid=$(<"$D/pid")
 	gone_or_zombie "$pid"
@@ -295,9 +305,9 @@ outcomes() {	# of the jobs of $Q, in the order of their submission
 
 @test "told to stop, the worker waits for what handlers hold and gives the rest back" {
 	local first second third
-	first=$(submit_sh "$(wait_for go)"' ok')
+	first=$(submit_sh "touch $D/held; $(wait_for go) ok")
 	start_pipe_worker
-	eventually 10 status_is "$first" running
+	eventually 10 exists "$D/held"
 	second=$(submit_sh ok)
 	kill -TERM "$WORKER_PID"
 	eventually 10 says msg=stopping
@@ -385,18 +395,22 @@ outcomes() {	# of the jobs of $Q, in the order of their submission
 }
 
 @test "a worker that stays waits longer and longer for a handler that cannot start, and then goes on" {
-	local id
+	local id i starts
 	id=$(submit_sh ok)
 	cat >"$D/handler" <<-END
 		#!/bin/sh
-		[ -e $D/mended ] || { echo >>$D/starts; echo broken >&2; exit 1; }
+		[ -e $D/mended ] || { date +%s%N >>$D/starts; echo broken >&2; exit 1; }
 		exec "$SUITE_ROOT/tests/pipe-handler"
 	END
 	chmod +x "$D/handler"
 	start_worker -q "$Q" --pipe -- "$D/handler"
 	eventually 10 says 'why=broken held=0'
-	sleep 1
-	[ "$(wc -l <"$D/starts")" -le 6 ]
+	five_starts() { [ "$(wc -l <"$D/starts")" -ge 5 ]; }
+	eventually 10 five_starts
+	mapfile -t starts <"$D/starts"
+	for i in 0 1 2 3; do	# 100 ms, 200, ...; a busy machine makes them longer
+		[ $((starts[i + 1] - starts[i])) -ge $((90000000 << i)) ]
+	done
 	touch "$D/mended"
 	eventually 20 status_is "$id" completed
 	prints 1/ok runs "$id"
@@ -449,16 +463,19 @@ outcomes() {	# of the jobs of $Q, in the order of their submission
 }
 
 @test "while the lease is not renewed nothing is handed over, and what is held is stopped" {
-	local id
+	local id stopped
+	stopped() { sql "SELECT count(*) FROM jobctl.job_run WHERE job_id = '$id' AND outcome IN ('interrupted', 'worker_lost')"; }
+	stopped_more() { [ "$(stopped)" -gt "$stopped" ]; }
 	id=$(submit_sh 'echo $$ >'"$D"'/pid.tmp; mv '"$D"'/pid.tmp '"$D"'/pid; sleep 1000')
 	start_pipe_worker --lease 2s --grace 100ms
 	eventually 10 exists "$D/pid"
+	stopped=$(stopped)	# so short a lease may not have been renewed once before
 	# the worker alone: its guardian fences
 	kill -STOP "$(the_worker)"
 	eventually 10 gone_or_zombie "$(<"$D/pid")"
 	rm "$D/pid"
 	kill -CONT "$(the_worker)"
-	eventually 10 prints 1 sql "SELECT count(*) FROM jobctl.job_run WHERE job_id = '$id' AND outcome IN ('interrupted', 'worker_lost')"
+	eventually 10 stopped_more
 	eventually 10 exists "$D/pid"
 	kill -TERM "$WORKER_PID"
 	eventually 10 says msg=stopping
@@ -488,9 +505,12 @@ outcomes() {	# of the jobs of $Q, in the order of their submission
 
 @test "a job whose time is over before its line was read does not stop others for ever" {
 	local long short
-	long=$(submit_sh 'sleep 2; ok' 'priority => 1')
+	long=$(submit_sh "$(wait_for go) ok" 'priority => 1')
 	short=$(submit_sh ok "timeout => '500 ms'" "backoff => 'constant:10ms'" 'max_attempts => 2')
 	start_pipe_worker --window 2 --grace 100ms
+	timed_out() { [[ $(runs "$short") == 1/timeout* ]]; }
+	eventually 20 timed_out
+	touch "$D/go"
 	eventually 20 status_is "$long" completed
 	# the second time it may have been first, or late
 	ended_twice() { [[ $(runs "$short") == '1/timeout 2/'@(timeout|ok) ]]; }

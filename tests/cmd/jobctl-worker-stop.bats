@@ -30,10 +30,11 @@ ended() {	# exit status of the worker
 @test "told to stop, it lets jobs finish and takes no more" {
 	local signal first second
 	for signal in TERM INT HUP; do
-		rm -f "$D/go"
-		first=$(submit_sh "$(wait_for go)")
+		rm -f "$D/go" "$D/begun"
+		first=$(submit_sh "touch $D/begun; $(wait_for go)")
 		start_stoppable
-		eventually 10 status_is "$first" running
+		# "running" it is before the worker knows that it has it
+		eventually 10 exists "$D/begun"
 		kill -"$signal" "$WORKER_PID"
 		eventually 10 says "msg=stopping why=$signal"
 		second=$(submit_sh true)
@@ -82,9 +83,10 @@ ended() {	# exit status of the worker
 	done
 	sql "CREATE TABLE before AS SELECT id, seq, run_at, priority FROM jobctl.jobs"
 	start_stoppable
-	claimed() { [ "$(sql "SELECT count(*) FROM jobctl.jobs WHERE queue = '$Q' AND status = 'running'")" -gt 1 ]; }
-	eventually 10 claimed
+	# what is given back stays in the claim, which goes with the last job
+	claimed_ahead() { prints t sql "SELECT max(cardinality(ids)) > 1 FROM jobctl.claims WHERE queue = '$Q'"; }
 	eventually 10 prints 40 sql "SELECT count(*) FROM jobctl.job WHERE queue = '$Q' AND status = 'completed'"
+	eventually 10 claimed_ahead
 	kill -TERM "$WORKER_PID"
 	eventually 10 running 1
 	for id in "${ids[@]}"; do
@@ -120,9 +122,9 @@ ended() {	# exit status of the worker
 
 @test "when the drain-timeout is over, what runs is stopped and given back" {
 	local id
-	id=$(submit_sh 'exec sleep 1000')
+	id=$(submit_sh "touch $D/begun; exec sleep 1000")
 	start_stoppable --drain-timeout 200ms
-	eventually 10 status_is "$id" running
+	eventually 10 exists "$D/begun"
 	kill -TERM "$WORKER_PID"
 	ended 0
 	prints 'pending|0' job "$id" "status || '|' || attempt"
@@ -188,54 +190,72 @@ ended() {	# exit status of the worker
 	start_sh_worker --poll 1h
 	eventually 10 status_is "$id" running
 	sql "SELECT jobctl.cancel('{$id}')"
-	# far sooner than the next heartbeat: it was told
-	eventually 2 status_is "$id" cancelled
+	eventually 10 status_is "$id" cancelled
 	prints 'cancelled|15|cancelled while running' job "$id" "outcome || '|' || signal || '|' || error_message"
 }
 
-# How long after the cancelling was asked for the job was cancelled.
-seconds_to_cancel() {	# ID
-	sql "SELECT round(extract(epoch FROM f.completed_at - e.at), 1) FROM jobctl.finished_jobs f
-	     JOIN jobctl.job_events e ON e.job_id = f.id AND e.event = 'cancel' WHERE f.id = '$1'"
+last_heartbeat() {
+	sql "SELECT heartbeat_at FROM jobctl.workers WHERE '$Q' = ANY (queues)"
 }
 
-@test "a running job is cancelled within a second" {
+came_after() {	# TIME OF A HEARTBEAT
+	BEAT=$(last_heartbeat)
+	[ "$BEAT" != "$1" ]
+}
+
+# A heartbeat has just come, at BEAT; with a lease of 20 seconds or more those after it are
+# 4.5 to 5.5 and 9 to 11 seconds later.
+see_heartbeat() {
+	local before
+
+	before=$(last_heartbeat)
+	eventually 20 came_after "$before"
+	BEAT=$(last_heartbeat)
+}
+
+cancelled_before() {	# ID SECONDS after BEAT
+	prints t job "$1" "completed_at - timestamptz '$BEAT' < interval '$2 s'"
+}
+
+@test "a running job is cancelled at once, not at the next heartbeat" {
 	local i id
 	start_sh_worker --lease 1h --poll 1h
-	# several: one of them might be met by a heartbeat, which comes every five seconds
-	for i in 1 2 3 4; do
-		id=$(submit_sh 'exec sleep 1000')
-		eventually 10 status_is "$id" running
+	# a busy machine may need the time till the heartbeat, but not always
+	for i in 1 2 3; do
+		rm -f "$D/begun"
+		id=$(submit_sh "touch $D/begun; exec sleep 1000")
+		eventually 10 exists "$D/begun"
+		see_heartbeat
 		jobctl-cancel -Q "$id"
-		eventually 10 status_is "$id" cancelled
-		prints t sql "SELECT $(seconds_to_cancel "$id") < 1.0 * $SUITE_SLOW"
+		eventually 20 status_is "$id" cancelled
+		! cancelled_before "$id" 4.4 || return 0
 	done
+	return 1
 }
 
 @test "without a notification a running job is cancelled at the next heartbeat" {
-	local i id began
-	# heartbeats come every second, give or take a tenth
-	start_sh_worker --lease 4s --poll 1h
-	for i in 1 2 3; do
-		id=$(submit_sh 'exec sleep 1000')
-		eventually 10 status_is "$id" running
-		began=$(sql "UPDATE jobctl.jobs SET cancel_requested_at = clock_timestamp() WHERE id = '$id' RETURNING cancel_requested_at")
-		eventually 10 status_is "$id" cancelled
-		prints t job "$id" "completed_at - '$began' < interval '1.5 s' * $SUITE_SLOW"
-	done
+	local id
+	start_sh_worker --lease 20s --poll 1h
+	id=$(submit_sh "touch $D/begun; exec sleep 1000")
+	eventually 10 exists "$D/begun"
+	see_heartbeat
+	sql "UPDATE jobctl.jobs SET cancel_requested_at = clock_timestamp() WHERE id = '$id'"
+	eventually 20 status_is "$id" cancelled
+	cancelled_before "$id" 8.5	# not at the one after it
 }
 
 @test "through a transaction pooler jobs run, and a running one is cancelled at the next heartbeat" {
 	local id
 	start_pooler
 	id=$(submit_sh 'echo out')
-	start_sh_worker -d "$POOLER" --lease 4s --poll 100ms
+	start_sh_worker -d "$POOLER" --lease 20s --poll 100ms
 	eventually 10 status_is "$id" completed
-	id=$(submit_sh 'exec sleep 1000')
-	eventually 10 status_is "$id" running
+	id=$(submit_sh "touch $D/begun; exec sleep 1000")
+	eventually 10 exists "$D/begun"
+	see_heartbeat
 	jobctl-cancel -Q "$id"
-	eventually 10 status_is "$id" cancelled
-	prints t sql "SELECT $(seconds_to_cancel "$id") < 1.5 * $SUITE_SLOW"
+	eventually 20 status_is "$id" cancelled
+	cancelled_before "$id" 8.5
 	kill -TERM "$WORKER_PID"
 	ended 0
 	prints 0 workers
@@ -248,7 +268,7 @@ seconds_to_cancel() {	# ID
 	start_sh_worker --grace 100ms
 	eventually 10 exists "$D/ready"
 	sql "SELECT jobctl.cancel('{$id}')"
-	eventually 5 status_is "$id" cancelled
+	eventually 9 status_is "$id" cancelled	# the grace is ten seconds if nothing is said
 	prints 9 job "$id" signal
 }
 
@@ -292,10 +312,11 @@ seconds_to_cancel() {	# ID
 
 @test "--drain ends when the last job has ended, not at some time after" {
 	local i
-	# now and then the last ones end while a claim is on its way
+	# now and then the last ones end while a claim is on its way; less than the 13.5 seconds
+	# after which the worker looks after the database and would find out
 	for i in 1 2 3 4 5 6 7 8; do
 		sql "SELECT count(jobctl.submit('k', '{}', '$Q')) FROM generate_series(1, 60)"
-		run -0 timeout $((8 * SUITE_SLOW)) jobctl-worker -q "$Q" --drain -j 2 --poll 1h -- true
+		run -0 timeout 12 jobctl-worker -q "$Q" --drain -j 2 --poll 1h -- true
 	done
 	prints 480 sql "SELECT count(*) FROM jobctl.job WHERE queue = '$Q' AND status = 'completed'"
 }
@@ -333,11 +354,18 @@ seconds_to_cancel() {	# ID
 }
 
 @test "--max-time takes no more after it, and finishes what runs" {
-	local first second
-	first=$(submit_sh "$(wait_for go)")
+	local time first second
+	first=$(submit_sh "touch $D/begun; $(wait_for go)")
 	second=$(submit_sh true)
-	start_stoppable --max-time 300ms -v
-	eventually 10 says 'why=max-time'
+	begun_or_over() { exists "$D/begun" || gone_or_zombie "$WORKER_PID"; }
+	# a busy machine may need longer until the job runs
+	for time in 300ms 1s 3s 10s 30s; do
+		start_stoppable --max-time "$time" -v
+		eventually 40 says 'why=max-time'
+		eventually 20 begun_or_over
+		[ ! -e "$D/begun" ] || break
+		ended 0
+	done
 	status_is "$first" running
 	touch "$D/go"
 	ended 0
@@ -347,9 +375,9 @@ seconds_to_cancel() {	# ID
 
 @test "--idle-exit waits for work, then ends" {
 	local id
-	start_stoppable --idle-exit $((2 * SUITE_SLOW))s --poll 1h
-	eventually 10 prints t sql "SELECT idle FROM jobctl.workers WHERE '$Q' = ANY (queues)"
-	id=$(submit_sh true)
+	# due when it is idle, and before it may end: it ends only after a look that found nothing
+	id=$(submit_sh true "run_in => '1 s'")
+	start_stoppable --idle-exit 2s --poll 1h
 	eventually 10 status_is "$id" completed
 	ended 0
 }

@@ -86,10 +86,11 @@ terminate() {
 
 @test "over TLS many small jobs are done at once, and none waits for a deadline" {
 	submit_many 1000 'echo out'
-	SECONDS=0
 	start_sh_worker -j 4 --lease 60s
 	all_once 1000
-	[ "$SECONDS" -lt $((15 * SUITE_SLOW)) ]
+	# not even for a heartbeat, which would bring on what is held in a buffer
+	prints t sql "SELECT max(gap) < interval '4.5 s'
+		FROM (SELECT completed_at - lag(completed_at) OVER (ORDER BY completed_at) AS gap FROM jobctl.job WHERE queue = '$Q') g"
 	prints 1000 sql "SELECT count(*) FROM jobctl.job_output o JOIN jobctl.job j ON j.id = o.job_id WHERE j.queue = '$Q'"
 	run -1 says database
 }
@@ -117,17 +118,17 @@ terminate() {
 		eventually 20 at_least $((i * 50 + 10))
 	done
 	all_once 300
-	says 'the database is back'
+	eventually 10 says 'the database is back'
 }
 
 @test "over TLS a server that is frozen costs deadlines, also of connecting, and no job" {
 	local id
 	id=$(submit_sh "echo 1 >>$D/ledger; $(wait_for go) echo done; exit 0")
 	JOBCTL_DATABASE+=' connect_timeout=1'
-	start_sh_worker --lease 12s
+	start_sh_worker --lease 40s
 	eventually 10 exists "$D/ledger"
 	freeze
-	eventually 20 says 'the database has stopped answering'
+	eventually 30 says 'the database has stopped answering'
 	eventually 20 says 'timeout expired'
 	thaw
 	eventually 10 says 'the database is back'

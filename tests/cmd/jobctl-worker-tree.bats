@@ -234,8 +234,7 @@ given_back() {	# how many jobs, by the guardian
 	id=$(submit_sh "[ ! -e $D/kept ] || exit 0; $(escape kept keep) $(escape bare) sleep 1000")
 	start_sh_worker --lease $((4 * SUITE_SLOW))s
 	eventually 10 exists "$D/bare"
-	sql "BEGIN; LOCK jobctl.workers; SELECT pg_sleep(600)" >/dev/null 2>&1 &
-	echo $! >>"$BATS_TEST_TMPDIR/started"
+	start sql "BEGIN; LOCK jobctl.workers; SELECT pg_sleep(600)"
 	eventually 10 says 'the lease could not be renewed in time'
 	eventually 10 dead kept
 	eventually 10 dead bare
@@ -250,7 +249,7 @@ given_back() {	# how many jobs, by the guardian
 	# shellcheck disable=SC2016
 	run -0 bash -c 'sleep 1000 >/dev/null 2>&1 3>&- & echo $!; exec jobctl-worker -q "$0" --drain -- sh -c {sh} >/dev/null 2>&1' "$Q" 3>&-
 	pid=$output
-	echo "$pid" >>"$BATS_TEST_TMPDIR/started"
+	echo "$pid $(began "$pid")" >>"$BATS_TEST_TMPDIR/started"
 	status_is "$id" completed
 	kill -0 "$pid"
 	run -0 grep -c '^State:[[:space:]]*S' "/proc/$pid/status"
