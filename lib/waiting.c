@@ -324,10 +324,10 @@ wait_run(struct waiting *w, size_t want, bool fail_fast, struct err *e)
 		}
 		if (e->kind != ERR_UNAVAILABLE || !w->connected)
 			return -1;
-		if (now_ms() >= w->deadline)	/* which may have cut the answer off */
-			return 0;
 		pg_close(&w->db);
 		w->complete = true;
+		if (now_ms() >= w->deadline)	/* which may have cut the answer off */
+			return 0;
 		if (w->note && !w->told_lost)
 			w->note(w->ctx, "lost the connection to the database; trying again");
 		w->told_lost = true;
