@@ -25,6 +25,7 @@
 
 #include "parse.h"
 #include "pg.h"
+#include "retry.h"
 #include "str.h"
 
 #define DEBIAN_BINDIRS "/usr/lib/postgresql"
@@ -458,8 +459,9 @@ int
 cluster_start(struct cluster *c, int64_t deadline, struct err *e)
 {
 	struct cluster_info info = cluster_look(c);
+	struct retry again = RETRY_UNTIL(deadline);
 
-	while (info.state == CLUSTER_SILENT && now_ms() < deadline)	/* it may be busy */
+	while (info.state == CLUSTER_SILENT && retry_wait(&again))	/* it may be busy */
 		info = cluster_look(c);
 	begin_log(c, false);
 	if (info.state == CLUSTER_STARTING) {

@@ -447,7 +447,7 @@ need_root() {
 	kill -STOP "$pid"
 	run -1 jobctl-db -H -o state,pid status
 	[ "$output" = "silent	$pid" ]
-	run -69 jobctl-db start
+	run -69 jobctl-db -t 1s start
 	[[ "$output" == *"(pid $pid) is there but does not answer"* ]]
 	run -75 jobctl-db -t 200ms stop
 	kill -CONT "$pid"
