@@ -122,6 +122,11 @@ gone() {	# PID
 	! kill -0 "$1" 2>/dev/null
 }
 
+# The file of a socket is there before anybody listens.
+listens() {	# PATH
+	grep -q " 00010000 .* $1\$" /proc/net/unix
+}
+
 # When a process began, by which it is told from a later one of that number; "-": it is gone.
 began() {	# PID
 	local stat fields
@@ -175,8 +180,7 @@ start_pooler() {	# [INI-LINE...]
 	[ $# = 0 ] || printf '%s\n' "$@" >>"$dir/ini"
 	chmod 644 "$dir/ini"
 	start "${as[@]}" pgbouncer "$dir/ini"
-	# The file is there before anybody listens, and asking pg_isready would make a session.
-	eventually 10 grep -q " 00010000 .* $dir/.s.PGSQL.6432\$" /proc/net/unix
+	eventually 10 listens "$dir/.s.PGSQL.6432"	# pg_isready would make a session
 	# shellcheck disable=SC2034 # for the tests
 	POOLER="host=$dir port=6432 dbname=$PGDATABASE user=$PGUSER"
 }

@@ -196,8 +196,7 @@ includes() {	# SHELL LINE WORD...
 	start perl -MIO::Socket::UNIX -e '
 		my $s = IO::Socket::UNIX->new(Local => "$ARGV[0]/.s.PGSQL.5432", Listen => 5) or die;
 		my @c; push @c, $s->accept while 1' "$BATS_TEST_TMPDIR"
-	# the file is there before anybody listens
-	eventually 10 grep -q " 00010000 .* $BATS_TEST_TMPDIR/.s.PGSQL.5432\$" /proc/net/unix
+	eventually 10 listens "$BATS_TEST_TMPDIR/.s.PGSQL.5432"
 	start=$SECONDS
 	JOBCTL_DATABASE="host=$BATS_TEST_TMPDIR" offers bash 'jobctl-worker -q me'
 	[ $((SECONDS - start)) -lt 8 ]	# a program that is not told otherwise waits for 10 s

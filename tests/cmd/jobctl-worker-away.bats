@@ -54,7 +54,7 @@ dig_hole() {	# DIRECTORY
 	mkdir "$1"
 	start perl -MSocket -e 'socket(S, AF_UNIX, SOCK_STREAM, 0); bind(S, sockaddr_un($ARGV[0]));
 		listen(S, 10); sleep' "$1/.s.PGSQL.$PGPORT"
-	eventually 5 test -S "$1/.s.PGSQL.$PGPORT"
+	eventually 10 listens "$1/.s.PGSQL.$PGPORT"
 }
 
 count_completed() {

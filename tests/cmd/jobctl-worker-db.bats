@@ -118,6 +118,23 @@ quiet_for_beats() {	# N TICKS
 	quiet_for_beats 4 3
 }
 
+@test "a server that takes long to register a new worker is waited for, however short the lease" {
+	local id
+	id=$(submit_sh true)
+	start psql -Xq -c BEGIN -c 'LOCK TABLE jobctl.workers' -c 'SELECT pg_sleep(600)'
+	asleep() { prints 1 sql "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND datname = current_database()"; }
+	eventually 10 asleep
+	start_sh_worker --lease 1s
+	# for longer than any call may take once there is a lease
+	registering() { prints t sql "SELECT count(*) > 0 FROM pg_stat_activity WHERE application_name LIKE 'jobctl-worker%'
+		AND datname = current_database() AND wait_event_type = 'Lock' AND query_start < clock_timestamp() - interval '1 s'"; }
+	eventually 10 registering
+	sql "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND datname = current_database()"
+	eventually 20 status_is "$id" completed
+	gone "$WORKER_PID" && return 1
+	run -1 says 'did not stop its jobs'
+}
+
 @test "a worker with a long job uses hardly any CPU, draining or not" {
 	local id
 	id=$(submit_sh "$(wait_for go)")
@@ -373,17 +390,8 @@ fake_workers() {	# N
 		start sleep 1000
 		PIDS+=("$STARTED_PID")
 		sql "SELECT jobctl.register_worker(jobctl.new_id(), '$(uname -n)', '$boot', $STARTED_PID,
-			$(start_time "$STARTED_PID"), 'v', '{$Q}', NULL, 1, '1 hour')" >/dev/null
+			$(began "$STARTED_PID"), 'v', '{$Q}', NULL, 1, '1 hour')" >/dev/null
 	done
-}
-
-start_time() {	# PID
-	local stat
-
-	stat=$(<"/proc/$1/stat")
-	# shellcheck disable=SC2086 # fields
-	set -- ${stat##*) }
-	echo "${20}"
 }
 
 # Maintenance, 13 seconds and more after the watcher has begun, would come later.
