@@ -25,7 +25,7 @@ attached() {	# TABLE: how many partitions it has
 beyond() {	# < | > N
 	psql -XAtqv ON_ERROR_STOP=1 <<-SQL
 		SELECT format('DROP TABLE %s', oid::regclass) FROM pg_class WHERE relispartition AND relkind = 'r'
-		AND relname ~ '_[0-9]{8}$' AND right(relname, 8) $1 '$(week $2)' \gexec
+		AND relname ~ '_[0-9]{8}$' AND right(relname, 8) $1 '$(week "$2")' \gexec
 	SQL
 }
 
