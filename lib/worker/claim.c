@@ -173,7 +173,7 @@ listed_still(void *ctx, const PGresult *res, const struct err *e)
 static void
 list_as_idle(struct worker *w, pipe_answer *then)
 {
-	pipe_call(&w->pipe, db_deadline(w), "SELECT next_ms, overdue FROM jobctl.worker_idle($1)",
+	pipe_call(&w->first.pipe, db_deadline(w), "SELECT next_ms, overdue FROM jobctl.worker_idle($1)",
 		  PG_ARGS(pg_uuid(&w->id)), then, w);
 }
 
@@ -215,6 +215,7 @@ static void
 claimed(void *ctx, const PGresult *res, const struct err *e)
 {
 	struct worker *w = ctx;
+	bool again = w->look_again;
 	int n;
 
 	w->claiming = false;
@@ -234,15 +235,16 @@ claimed(void *ctx, const PGresult *res, const struct err *e)
 	} else {
 		w->tell_idle = w->listed = false;
 		w->look_at = 0;
+		second_claimed(w, n);
 	}
-	if (w->look_again)
+	if (again)
 		w->look_at = 0;
 	w->look_again = false;
 	w->claim_want = 0;
 	w->next_due = NEVER;
 	if (n)
 		w->idle_since = NEVER;
-	if (n || w->nruns)
+	if (n || w->nruns || again)
 		return;
 	/* while maintenance is under way, there may yet be something */
 	if ((w->cfg.drain || w->cfg.once) && !w->maintaining)
@@ -273,7 +275,7 @@ claim(struct worker *w)
 		list_as_idle(w, listed);
 	w->claiming = true;
 	w->looked_at = now_ms();
-	pipe_call(&w->pipe, db_deadline(w),
+	pipe_call(&w->first.pipe, db_deadline(w),
 		  "SELECT id, project, queue, kind, args, attempt, max_attempts, timeout_ms,"
 		  " checkpoint FROM jobctl.claim($1, $2, $3, $4, $5)",
 		  PG_ARGS(pg_uuid(&w->claim_token), pg_uuid(&w->id),

@@ -1,7 +1,8 @@
 /*
  * db.c - the connection to the database, and staying alive in its eyes
  *
- * All calls go through one pipeline and are answered in callbacks, in order.
+ * All calls but those of ends.c go through one pipeline, and are answered in callbacks,
+ * in order.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -123,7 +124,7 @@ beat(struct worker *w)
 	w->beating = true;
 	w->asked_at = now_ms();
 	w->beat_at = deadline_in(db_jitter(w->beat_ms));
-	pipe_call(&w->pipe, db_deadline(w),
+	pipe_call(&w->first.pipe, db_deadline(w),
 		  "SELECT id, token, what FROM jobctl.heartbeat($1, $2, $3)",
 		  PG_ARGS(pg_uuid(&w->id), pg_array(&ids, pg_uuid(&w->id)),
 			  pg_array(&tokens, pg_uuid(&w->id))),
@@ -142,7 +143,7 @@ refused(struct worker *w, const struct err *e)
 	struct err why = *e;
 
 	if (w->ever_registered && e->kind == ERR_TEMPFAIL)
-		pipe_close(&w->pipe, &why);
+		pipe_close(&w->first.pipe, &why);
 	else if (e->kind != ERR_UNAVAILABLE)
 		fatal(w, e);
 }
@@ -172,8 +173,8 @@ listening(void *ctx, const PGresult *res, const struct err *e)
  * transaction of ours, with locks that we need when we are back; by its own settings it
  * waits for the rest of it for hours.
  */
-static void
-ask_for_keepalives(struct worker *w)
+void
+db_own(struct worker *w, struct pipe *p, pipe_answer *then)
 {
 	static const char sql[] =
 		"SELECT set_config('tcp_keepalives_idle', $1, false),"
@@ -185,13 +186,21 @@ ask_for_keepalives(struct worker *w)
 	AUTOFREE char *interval = xasprintf("%" PRId64 "s", (ms / 12 + 999) / 1000);
 	AUTOFREE char *user = xasprintf("%" PRId64 "ms", ms / 2);
 
-	pipe_join(&w->pipe, sql, PG_ARGS(pg_text(idle), pg_text(interval), pg_text(user)));
+	pipe_call(p, hello_deadline(w), sql,
+		  PG_ARGS(pg_text(idle), pg_text(interval), pg_text(user)), then, w);
+	p->may_prepare = true;
 }
 
 /*
  * A pooler makes up the process that we are told of when we connect.  LISTEN would stay
  * behind on a session that others use, and what it brings would go to them.
  */
+bool
+db_is_pooled(const struct pipe *p, const PGresult *res)
+{
+	return pg_get_i64(res, 0, PQnfields(res) - 1) != PQbackendPID(p->db.conn);
+}
+
 static void
 checked(void *ctx, const PGresult *res, const struct err *e)
 {
@@ -202,11 +211,10 @@ checked(void *ctx, const PGresult *res, const struct err *e)
 		refused(w, e);
 		return;
 	}
-	w->pooled = pg_get_i64(res, 0, 1) != PQbackendPID(w->pipe.db.conn);
+	w->pooled = db_is_pooled(&w->first.pipe, res);
 	if (!w->pooled) {
-		ask_for_keepalives(w);
-		pipe_call(&w->pipe, hello_deadline(w), listen, PG_NOARGS, listening, w);
-		w->pipe.may_prepare = true;
+		pipe_call(&w->first.pipe, hello_deadline(w), listen, PG_NOARGS, listening, w);
+		db_own(w, &w->first.pipe, listening);
 	} else if (!w->ever_registered) {
 		log_line(LOG_LEVEL_INFO, "connected through a pooler: new jobs and cancellations "
 			 "are found by polling", NULL);
@@ -245,9 +253,9 @@ say_hello(struct worker *w)
 
 	w->greeting = true;
 	w->asked_at = now_ms();
-	pipe_call(&w->pipe, hello_deadline(w), "SELECT jobctl.require_schema($1, $2), pg_backend_pid()",
+	pipe_call(&w->first.pipe, hello_deadline(w), "SELECT jobctl.require_schema($1, $2), pg_backend_pid()",
 		  PG_ARGS(pg_i32(PG_SCHEMA_MIN), pg_i32(PG_SCHEMA_MAX)), checked, w);
-	pipe_call(&w->pipe, hello_deadline(w),
+	pipe_call(&w->first.pipe, hello_deadline(w),
 		  "SELECT jobctl.register_worker($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
 		  PG_ARGS(pg_uuid(&w->id), pg_text(w->self.host), pg_text(w->self.boot_id),
 			  pg_i32(w->self.pid), pg_i64(w->self.start), pg_text(JOBCTL_VERSION),
@@ -278,16 +286,16 @@ db_unregister(struct worker *w)
 		w->over = true;
 		return;
 	}
-	pipe_call(&w->pipe, db_deadline(w), "SELECT jobctl.unregister_worker($1)",
+	pipe_call(&w->first.pipe, db_deadline(w), "SELECT jobctl.unregister_worker($1)",
 		  PG_ARGS(pg_uuid(&w->id)), gone, w);
 }
 
 static void
 lost(struct worker *w, const struct err *e)
 {
-	pg_connector_free(w->connector);
-	w->connector = NULL;
-	w->online = w->registered = w->greeting = false;
+	second_close(w, e);
+	link_close(&w->first, e);
+	w->registered = w->greeting = false;
 	w->claiming = w->beating = w->maintaining = false;
 	w->look_at = 0;
 	ends_lost(w);
@@ -308,46 +316,21 @@ lost(struct worker *w, const struct err *e)
  * when half was left till the fence.  A host that is silent as well must leave time to
  * reach the next one, and to register there.
  */
+struct pg_connector *
+db_connector(struct worker *w, struct err *e)
+{
+	return pg_connector_new(w->cmd->name, w->self.pid, w->cfg.common.dbname,
+				w->ever_registered ? w->cfg.lease_ms / 8 : NEVER, e);
+}
+
 static void
 begin_connecting(struct worker *w)
 {
 	struct err e = ERR_INIT;
 
-	w->connector = pg_connector_new(w->cmd->name, w->self.pid, w->cfg.common.dbname,
-					w->ever_registered ? w->cfg.lease_ms / 8 : NEVER, &e);
-	if (!w->connector)
+	w->first.connector = db_connector(w, &e);
+	if (!w->first.connector)
 		lost(w, &e);
-}
-
-static void
-connecting(struct worker *w, bool ready)
-{
-	struct pg db = PG_INIT;
-	struct err e = ERR_INIT;
-	int rc = pg_connector_step(w->connector, ready, &db, &e);
-
-	if (rc == 0)
-		return;
-	if (rc < 0 || pipe_open(&w->pipe, &db, &e)) {
-		lost(w, &e);
-		return;
-	}
-	pg_connector_free(w->connector);
-	w->connector = NULL;
-	w->online = true;
-}
-
-int
-db_fd(struct worker *w, short *events, int64_t *deadline)
-{
-	int fd;
-
-	if (!w->connector)
-		return pipe_fd(&w->pipe, events, deadline);
-	fd = pg_connector_fd(w->connector, events, deadline);
-	if (fd < 0)
-		*deadline = 0;		/* refused already: nothing to wait for */
-	return fd;
 }
 
 static void
@@ -355,7 +338,7 @@ read_notifications(struct worker *w)
 {
 	PGnotify *n;
 
-	while (pipe_is_open(&w->pipe) && (n = PQnotifies(w->pipe.db.conn))) {
+	while (pipe_is_open(&w->first.pipe) && (n = PQnotifies(w->first.pipe.db.conn))) {
 		/* Only hints: the claim and the heartbeat find out what there is. */
 		if (!strcmp(n->extra, "cancel"))
 			w->beat_at = 0;
@@ -370,13 +353,10 @@ read_notifications(struct worker *w)
 void
 db_ready(struct worker *w, bool ready)
 {
-	bool was_open = pipe_is_open(&w->pipe);
+	struct err e = ERR_INIT;
 
-	if (w->connector)
-		connecting(w, ready);
-	if (!was_open)
-		return;
-	pipe_run(&w->pipe, ready);
+	if (link_ready(&w->first, ready, &e))
+		lost(w, &e);
 	read_notifications(w);
 }
 
@@ -387,21 +367,23 @@ db_turn(struct worker *w)
 
 	if (w->leaving)
 		return;
-	if (w->online && !pipe_is_open(&w->pipe))
-		lost(w, &w->pipe.why);
-	if (!w->online && !w->connector && now >= w->connect_at)
+	if (w->first.online && !pipe_is_open(&w->first.pipe))
+		lost(w, &w->first.pipe.why);
+	if (!w->first.online && !w->first.connector && now >= w->connect_at)
 		begin_connecting(w);
-	if (w->online && !w->registered && !w->greeting)
+	if (w->first.online && !w->registered && !w->greeting)
 		say_hello(w);
 	if (!w->registered || w->over)
 		return;
 	if (!w->beating && now >= w->beat_at)
 		beat(w);
+	second_turn(w);
 	ends_turn(w);
 	maintain_turn(w);		/* before the claim, which then finds what it gave back */
 	if (now >= claim_due(w))
 		claim(w);
-	pipe_run(&w->pipe, false);	/* off with it now, not after the next poll() */
+	pipe_run(&w->first.pipe, false);	/* off with it now, not after the next poll() */
+	pipe_run(&w->second.link.pipe, false);
 }
 
 int64_t
@@ -411,9 +393,9 @@ db_due(const struct worker *w)
 
 	if (w->leaving)
 		return NEVER;
-	if (!w->online)
-		return w->connector ? NEVER : w->connect_at;
-	if (!pipe_is_open(&w->pipe))
+	if (!w->first.online)
+		return w->first.connector ? NEVER : w->connect_at;
+	if (!pipe_is_open(&w->first.pipe))
 		return 0;
 	if (!w->registered)
 		return w->greeting ? NEVER : 0;
@@ -421,5 +403,6 @@ db_due(const struct worker *w)
 		due = earliest(due, w->beat_at);
 	due = earliest(due, maintain_due(w));
 	due = earliest(due, claim_due(w));
+	due = earliest(due, second_due(w));
 	return earliest(due, ends_due(w));
 }

@@ -80,10 +80,10 @@ send_output(struct worker *w, struct run *const *runs, size_t nruns, bool joined
 		};
 
 		if (joined) {
-			pipe_join(&w->pipe, sql, args, NELEM(args));
+			pipe_join(w->ends, sql, args, NELEM(args));
 		} else {
 			w->output_calls++;
-			pipe_call(&w->pipe, db_deadline(w), sql, args, NELEM(args), stored, w);
+			pipe_call(w->ends, db_deadline(w), sql, args, NELEM(args), stored, w);
 		}
 	}
 	pg_array_free(&ids);
@@ -175,10 +175,10 @@ send_reports(struct worker *w, struct run *const *runs, size_t nruns, bool joine
 		};
 
 		if (joined) {
-			pipe_join(&w->pipe, sql, args, NELEM(args));
+			pipe_join(w->ends, sql, args, NELEM(args));
 		} else {
 			w->report_calls++;
-			pipe_call(&w->pipe, db_deadline(w), sql, args, NELEM(args), reported, w);
+			pipe_call(w->ends, db_deadline(w), sql, args, NELEM(args), reported, w);
 		}
 	}
 	pg_array_free(&ids);
@@ -312,12 +312,24 @@ unsettled(struct worker *w, const struct err *e)
 	}
 }
 
+/*
+ * A claim behind on the same connection finds room and the jobs that waited for these; on
+ * another it does when they are written.
+ */
+static bool
+claims_follow(const struct worker *w)
+{
+	return w->ends == &w->first.pipe;
+}
+
 static void
 answered(void *ctx, const PGresult *res, const struct err *e)
 {
 	struct worker *w = ctx;
 
 	w->finishing = false;
+	if (!claims_follow(w))
+		claim_again(w);
 	if (e) {
 		db_complain(w, "cannot write how jobs ended", e);
 		unsettled(w, e);
@@ -353,7 +365,7 @@ finish(struct worker *w, struct run *const *v, size_t n)
 
 	for (size_t i = 0; i < n; i++)
 		add_end(&x, v[i]);
-	pipe_call(&w->pipe, db_deadline(w),
+	pipe_call(w->ends, db_deadline(w),
 		  "SELECT id, token, verdict, status "
 		  "FROM jobctl.finish($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
 		  PG_ARGS(pg_uuid(&w->id), pg_array(&x.id, pg_uuid(&w->id)),
@@ -384,7 +396,7 @@ give_back(struct worker *w, struct run *const *v, size_t n)
 		pg_array_add(&ids, pg_uuid(&v[i]->id));
 		pg_array_add(&tokens, pg_uuid(&v[i]->token));
 	}
-	pipe_call(&w->pipe, db_deadline(w),
+	pipe_call(w->ends, db_deadline(w),
 		  "SELECT id, token, verdict FROM jobctl.give_back($1, $2, $3, $4)",
 		  PG_ARGS(pg_uuid(&w->id), pg_array(&ids, pg_uuid(&w->id)),
 			  pg_array(&tokens, pg_uuid(&w->id)), pg_text(v[0]->error)),
@@ -463,7 +475,15 @@ write_ends(struct worker *w)
 		finish(w, v, n);
 	else
 		give_back(w, v, n);
-	claim_again(w);		/* room, jobs that waited for these: see what there is then */
+	if (claims_follow(w))
+		claim_again(w);
+}
+
+bool
+ends_are_answered(const struct worker *w)
+{
+	return !w->finishing && w->output_calls == w->output_answered &&
+	       w->report_calls == w->report_answered;
 }
 
 void

@@ -17,7 +17,7 @@
 #include "worker.h"
 
 enum {
-	FIXED = 4,		/* descriptors: signals, database, guardian, neighbours */
+	FIXED = 5,		/* descriptors: signals, database twice, guardian, neighbours */
 	PER_CHILD = 4,		/* exit, out, err, and control or in */
 	PER_GROUP = 2,		/* itself, its events */
 	SPARE = 64,		/* for everything else */
@@ -264,7 +264,7 @@ tick_watchdog(struct worker *w)
 	if (now < w->watchdog_at)
 		return;
 	w->watchdog_at = deadline_in(w->watchdog_ms);
-	if (!w->online || now < w->fence_at)
+	if (!w->first.online || now < w->fence_at)
 		sd_say("WATCHDOG=1");
 }
 
@@ -312,6 +312,7 @@ fill_table(struct worker *w, int sigfd, int64_t *deadline)
 {
 	bool hold = w->pressed && w->registered;
 	struct pollfd *p;
+	int64_t second;
 	size_t n = FIXED, need = FIXED + w->nchildren * (PER_CHILD + 1);
 
 	if (w->table_cap < need) {
@@ -321,9 +322,12 @@ fill_table(struct worker *w, int sigfd, int64_t *deadline)
 	p = w->table;
 	p[0] = (struct pollfd){ .fd = sigfd, .events = POLLIN };
 	p[1] = (struct pollfd){ .fd = -1 };
-	p[1].fd = db_fd(w, &p[1].events, deadline);
+	p[1].fd = link_fd(&w->first, &p[1].events, deadline);
 	p[2] = (struct pollfd){ .fd = w->guardian, .events = POLLIN };
 	p[3] = (struct pollfd){ .fd = w->watch_fd, .events = POLLIN };
+	p[4] = (struct pollfd){ .fd = -1 };
+	p[4].fd = link_fd(&w->second.link, &p[4].events, &second);
+	*deadline = earliest(*deadline, second);
 	if (w->cfg.pipe)
 		return n + handlers_poll(w, p + n, hold);
 	RUNS_IN(w, RUN_STARTED, r, next) {
@@ -388,6 +392,7 @@ turn(struct worker *w, int sigfd)
 	if (w->table[3].revents)
 		maintain_ready(w);
 	db_ready(w, w->table[1].revents != 0);
+	second_ready(w, w->table[4].revents != 0);
 	tick_runs(w);
 	tree_turn(w, any(w->table + n, more));
 	check_limits(w);
@@ -405,6 +410,7 @@ static void
 init(struct worker *w)
 {
 	runs_init(w);
+	w->ends = &w->first.pipe;
 	w->id = uuid_random();
 	w->slots = w->cfg.slots * (w->cfg.pipe ? w->cfg.window : 1);
 	w->backoff_ms = 100;
@@ -424,8 +430,8 @@ release(struct worker *w)
 	struct err e;
 
 	(void)err_set(&e, ERR_UNAVAILABLE, "the worker has ended");
-	pipe_close(&w->pipe, &e);
-	pg_connector_free(w->connector);
+	link_close(&w->second.link, &e);
+	link_close(&w->first, &e);
 	maintain_free(w);
 	runs_free(w);
 	handlers_free(w);

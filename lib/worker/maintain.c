@@ -153,7 +153,7 @@ look_again(struct worker *w)
 static void
 reap(struct worker *w, struct pg_array *dead)
 {
-	pipe_call(&w->pipe, db_deadline(w), "SELECT count(*) FROM jobctl.reap($1, $2)",
+	pipe_call(&w->first.pipe, db_deadline(w), "SELECT count(*) FROM jobctl.reap($1, $2)",
 		  PG_ARGS(pg_array(dead, pg_uuid(&w->id)), pg_text(NEIGHBOUR_GONE)),
 		  reaped_neighbours, w);
 }
@@ -184,7 +184,7 @@ static void
 find_neighbours(struct worker *w)
 {
 	w->neighbours_at = NEVER;
-	pipe_call(&w->pipe, db_deadline(w), neighbour_sql,
+	pipe_call(&w->first.pipe, db_deadline(w), neighbour_sql,
 		  PG_ARGS(pg_text(w->self.host), pg_text(w->self.boot_id), pg_uuid(&w->id)),
 		  found_neighbours, w);
 }
@@ -199,7 +199,7 @@ maintain_turn(struct worker *w)
 	w->maintaining = true;
 	if (now >= w->maintain_at) {
 		w->maintain_at = deadline_in(db_jitter(MAINTAIN_MS));
-		pipe_call(&w->pipe, db_deadline(w), "SELECT reaped, lease_ms, behind FROM jobctl.maintain()",
+		pipe_call(&w->first.pipe, db_deadline(w), "SELECT reaped, lease_ms, behind FROM jobctl.maintain()",
 			  PG_NOARGS, maintained, w);
 	}
 	find_neighbours(w);

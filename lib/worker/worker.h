@@ -4,7 +4,9 @@
  * One thread, one poll().  The files:
  *   guard.c    the process above the worker, which outlives it
  *   loop.c     what may wake the worker and what is due; signals; stopping
- *   db.c       the connection, being alive, what is said when
+ *   link.c     a connection, from the first attempt until it is lost
+ *   db.c       being alive in the database's eyes, what is said when
+ *   second.c   a second connection, for ends while there are many
  *   maintain.c dead workers and their jobs
  *   claim.c    taking jobs
  *   ends.c     writing down what jobs said and how they ended
@@ -150,6 +152,20 @@ struct command {
 
 struct guarded;
 
+/* A connection; or, while there is a connector, what is to become one. */
+struct link {
+	struct pg_connector *connector;
+	struct pipe pipe;
+	bool online;			/* pipe was opened and its end not dealt with yet */
+};
+
+struct second {
+	struct link link;
+	bool greeted, ready;		/* it was said hello to; ends may go by it */
+	int64_t ask_at, connect_at;	/* not before */
+	int64_t until;			/* no longer than */
+};
+
 enum { WATCHED = 8 };		/* at most; far less than loop.c has descriptors to spare */
 
 /* Another worker of our host. */
@@ -187,12 +203,12 @@ struct worker {
 	struct pollfd *table;
 	size_t table_cap;
 
-	struct pipe pipe;
-	struct pg_connector *connector;
+	struct link first;
+	struct second second;
+	struct pipe *ends;		/* which of them output, reports and ends go by */
 	int64_t connect_at;		/* when to try again */
 	int64_t backoff_ms;
 	int64_t lost_at;		/* when the connection was; NEVER while there is one */
-	bool online;			/* pipe was opened and its end not dealt with yet */
 	bool ever_registered, greeting, registered, leaving;
 	bool pooled;			/* through a pooler: nobody can wake us */
 	int64_t beat_ms, beat_at, fence_at, maintain_at;
@@ -252,7 +268,6 @@ void worker_give_up(struct worker *w, const struct err *e);	/* the same, when wh
 
 /* db.c */
 void db_turn(struct worker *w);		/* everything that is due; called once a turn */
-int db_fd(struct worker *w, short *events, int64_t *deadline);
 void db_ready(struct worker *w, bool ready);
 int64_t db_due(const struct worker *w);	/* when db_turn() has something to do */
 void db_unregister(struct worker *w);
@@ -261,6 +276,25 @@ int64_t db_jitter(int64_t ms);		/* give or take a tenth */
 /* A call failed: those that end the worker do; the rest is logged, to be said again. */
 void db_complain(struct worker *w, const char *what, const struct err *e);
 struct run *db_find(struct worker *w, const char *id, const char *token);
+
+struct pg_connector *db_connector(struct worker *w, struct err *e) MUSTCHECK;
+/* Of the answer to a statement whose last column is pg_backend_pid(). */
+bool db_is_pooled(const struct pipe *p, const PGresult *res);
+/* There is no pooler: what the session prepares will be there, and it is to look for us. */
+void db_own(struct worker *w, struct pipe *p, pipe_answer *then);
+
+/* link.c */
+/* As pipe_fd(). */
+int link_fd(const struct link *l, short *events, int64_t *deadline);
+int link_ready(struct link *l, bool ready, struct err *e) MUSTCHECK;	/* -1: it cannot be had */
+void link_close(struct link *l, const struct err *why);
+
+/* second.c */
+void second_claimed(struct worker *w, int64_t jobs);	/* a claim got all it asked for */
+void second_close(struct worker *w, const struct err *why);
+void second_ready(struct worker *w, bool ready);
+void second_turn(struct worker *w);
+int64_t second_due(const struct worker *w);
 
 /* maintain.c */
 void maintain_init(struct worker *w);
@@ -283,6 +317,7 @@ struct pg_val claim_words(struct pg_array *a, char *const *words);
 /* ends.c */
 int64_t ends_due(const struct worker *w);
 void ends_turn(struct worker *w);
+bool ends_are_answered(const struct worker *w);
 /* The connection is lost: what is unanswered is to be said again. */
 void ends_lost(struct worker *w);
 
