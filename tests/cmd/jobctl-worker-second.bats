@@ -23,6 +23,10 @@ start_many_worker() {	# ARG...
 		bash -c 'until [ -e "$1/go" ]; do sleep 0.02; done; exec jq -c --unbuffered "{id, ok: true}, (.id | stderr | empty)" 2>"$1/given"' - "$D"
 }
 
+sessions() {	# of the worker
+	sql "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE 'jobctl-worker %'"
+}
+
 all_completed() {	# N
 	prints "$1" sql "SELECT count(*) FROM jobctl.job WHERE queue = '$Q' AND status = 'completed'"
 }
@@ -68,10 +72,10 @@ start_waiting_worker() {	# ARG...
 @test "ends go by it, and when there is no more to do it is closed" {
 	many 450
 	start_many_worker
-	eventually 20 prints 2 others
+	eventually 20 prints 2 sessions
 	touch "$D/go"
 	all_once 450
-	eventually 20 prints 1 others
+	eventually 20 prints 1 sessions
 	many 1
 	eventually 20 all_completed 451
 }
@@ -107,11 +111,11 @@ start_waiting_worker() {	# ARG...
 	sql "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND query LIKE '%jobctl.finish(%'
 		AND wait_event_type = 'Lock'" >/dev/null
 	eventually 20 says 'no second connection'
-	eventually 20 prints 2 others		# with the one that holds the lock
+	eventually 20 prints 1 sessions
 	let_ends_go
 	all_once 300
 	run ! says 'no database'
-	prints 1 others
+	prints 1 sessions
 }
 
 @test "the first is lost: both begin anew" {
@@ -158,7 +162,7 @@ start_waiting_worker() {	# ARG...
 	sql "SELECT count(jobctl.submit('k', queue => '$Q', after => ARRAY[id])) FROM
 		(SELECT jobctl.submit('k', queue => '$Q') AS id FROM generate_series(1, 300)) s" >/dev/null
 	start_many_worker --drain --poll 1h
-	eventually 20 prints 2 others
+	eventually 20 prints 2 sessions
 	touch "$D/go"
 	eventually 10 gone_or_zombie "$WORKER_PID"	# not only when it looks for what others left
 	all_once 600
