@@ -2,10 +2,11 @@
  * second.c - a second connection, for ends while there are many
  *
  * A connection has one process of the server, and that claims nothing while it writes
- * ends: where jobs are short, this is what limits a worker.  So one that gets all it
- * asks for, when no other is at work, has a connection more: what jobs wrote, what they
- * said and how they ended goes by that.  With others at work the server has enough to
- * do, and more of its processes would only be in each other's way.
+ * ends: with --pipe, where jobs are short, this is what limits a worker.  So one that
+ * gets all it asks for, when no other is at work, has a connection more: what jobs
+ * wrote, what they said and how they ended goes by that.  With others at work the server
+ * has enough to do, and more of its processes would only be in each other's way; a
+ * program for each job takes ten times what its claim and its end take.
  *
  * Nothing depends on it.  When it is lost, or not to be had, ends go by the first again;
  * what was unanswered is said again there.  Either change is made when nothing of that
@@ -40,7 +41,9 @@ second_claimed(struct worker *w, int64_t jobs)
 	struct second *s = &w->second;
 	int64_t now = now_ms();
 
-	if (jobs < MANY || now < s->ask_at || now < s->connect_at || w->draining)
+	if (!w->cfg.pipe || jobs < MANY || w->draining)
+		return;
+	if (now < s->ask_at || now < s->connect_at)
 		return;
 	s->ask_at = deadline_in(ASK_MS);
 	pipe_call(&w->first.pipe, db_deadline(w),

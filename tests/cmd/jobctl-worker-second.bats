@@ -158,6 +158,13 @@ start_waiting_worker() {	# ARG...
 	run ! says 'second connection'
 }
 
+@test "with a program for each job there is none" {
+	many 600
+	start_worker -q "$Q" -j 150 -v -- sleep 0.3
+	eventually 60 all_completed 600
+	run ! says 'second connection'
+}
+
 @test "--drain waits for what the ends that go by it make ready" {
 	sql "SELECT count(jobctl.submit('k', queue => '$Q', after => ARRAY[id])) FROM
 		(SELECT jobctl.submit('k', queue => '$Q') AS id FROM generate_series(1, 300)) s" >/dev/null
