@@ -252,6 +252,61 @@ remember=${forget//"'0'"/"'9999999999'"}
 	[ "$got" = $'5001,5002\nf\n5003,5004\nf\n9000,5005' ]
 }
 
+# A session that has a mark after job 5002, and waits for what it is to do next.
+marked_session() {
+	exec {IN}> >(exec psql -XAtqv ON_ERROR_STOP=1 >"$BATS_TEST_TMPDIR/said" 3>&-)
+	echo "SELECT t.claim(1, 1, 2); $remember" >&"$IN"
+	eventually 10 grep -q '^f$' "$BATS_TEST_TMPDIR/said"
+}
+
+# What it says to that.
+it_says() {	# STATEMENTS
+	echo "$1 SELECT 'over';" >&"$IN"
+	exec {IN}>&-
+	eventually 10 grep -q over "$BATS_TEST_TMPDIR/said"
+	sed '1,/^f$/d; /^f$/d; /over/d' "$BATS_TEST_TMPDIR/said"
+}
+
+@test "with a mark, a claim begins where the last one of any session ended" {
+	crowd
+	marked_session
+	run -0 session 'SELECT t.claim(1, 2, 8)'
+	sql 'SELECT t.give_back(1, 5004, 2)'
+	run -0 it_says "SELECT t.claim(1, 3, 2); $forget SELECT t.claim(1, 4, 2); $remember"
+	[ "$output" = $'5011,5012\n5004,5013' ]
+	let_go
+}
+
+@test "but not where one of other kinds did" {
+	crowd
+	marked_session
+	run -0 session "SELECT t.claim(1, 2, 8, kinds => '{a}')"
+	sql 'SELECT t.give_back(1, 5004, 2)'
+	run -0 it_says 'SELECT t.claim(1, 3, 2);'
+	[ "$output" = 5004,5011 ]
+	let_go
+}
+
+@test "and nothing is left where others took the rest" {
+	crowd
+	marked_session
+	run -0 session 'SELECT t.claim(1, 2, 99)'
+	sql 'SELECT t.give_back(1, 5004, 2)'
+	run -0 it_says 'SELECT t.claim(1, 3, 2); SELECT t.claim(1, 4, 2);'
+	[ "$output" = 5004 ]
+	let_go
+}
+
+@test "with quotas a job that was left for its project's sake is not passed over" {
+	local barred=${remember/NULL::text\[\])::text/"'{}'::text[])::text"}
+	sql "SELECT jobctl.limit_project('default', 1)"
+	crowd
+	run -0 session "SELECT t.claim(1, 1, 9); $barred SELECT t.finish(1, 5001, 1, 'ok'); SELECT t.claim(1, 2, 2);"
+	sql "SELECT jobctl.limit_project('default', NULL)"
+	[[ $output == $'5001\nf\n'*$'\n5002' ]]
+	let_go
+}
+
 @test "what a session remembers is of one queue and one choice of kinds" {
 	crowd
 	sql "INSERT INTO jobctl.jobs (id, kind, seq) VALUES (t.j(1), 'b', 1)"

@@ -2,15 +2,18 @@
 --
 -- The part of claim() for one queue: the first jobs that are ready and that nobody
 -- else has, locked, but for those of the projects barred.  Null if there is none.
+-- Barred null: no project has a limit, so all that is found is taken.
 --
--- Until the next vacuum the claim index keeps an entry for each job that ran, all of
--- them ahead of what is ready: most are passed over page by page, but those that an old
--- snapshot may see are looked at.  When there were many, this session remembers where it
--- found the first job of each priority, and for thirty times as long as that took begins
--- there (setting jobctl.mark_HASH: until when, priorities, seqs).  What is new is seen
--- whatever its priority, because its seq is the highest.  What takes an old place
--- meanwhile, because it was committed late or given back, waits so much longer, unless
--- nothing else is found: then the whole queue is looked through.
+-- Ahead of what is ready the claim index has an entry for each job that others are just
+-- taking, and until the next vacuum for each that ran: most of these are passed over page
+-- by page, but those that somebody's snapshot may see are looked at.  When there were
+-- many, this session remembers where it found the first job of each priority, and begins
+-- there for a second, or thirty times as long as that took (setting jobctl.mark_HASH:
+-- until when, priorities, seqs); or where the last claim of any such session ended, if
+-- that is what claim_mark has.  What is new is seen whatever its priority, because its
+-- seq is the highest.  What takes an old place meanwhile, because it was committed late or
+-- given back, waits so much longer, unless nothing else is found: then the whole queue is
+-- looked through.
 CREATE OR REPLACE FUNCTION jobctl.lock_ready(queue text, kinds text[], visible text[], wanted integer,
                                              barred text[], OUT places tid[], OUT ids uuid[])
 LANGUAGE plpgsql AS $$
@@ -20,6 +23,7 @@ DECLARE
     until double precision := mark[1]::double precision;
     marks integer[] := mark[2]::integer[];   -- priorities, highest first
     starts bigint[] := mark[3]::bigint[];     -- and where to begin in each
+    others bigint;      -- claim_mark: a seq, and 15 bits of a hash of whose it is
     began timestamptz := clock_timestamp();
     entries bigint := pg_stat_get_xact_tuples_returned('jobctl.jobs_claim'::regclass);
     pages bigint := pg_stat_get_xact_blocks_fetched('jobctl.jobs_claim'::regclass);
@@ -30,6 +34,9 @@ DECLARE
     priorities integer[];
     seqs bigint[];
 BEGIN
+    IF marked AND barred IS NULL THEN
+        SELECT c.last_value INTO others FROM jobctl.claim_mark c;
+    END IF;
     LOOP
         highs := '{2147483647}';
         lows := '{}';
@@ -38,7 +45,9 @@ BEGIN
             -- above this mark, at it, and next what is below
             highs := highs || marks[i]::bigint || marks[i] - 1::bigint;
             lows := lows || marks[i] + 1::bigint || marks[i]::bigint;
-            firsts := firsts || -9223372036854775808 || starts[i];
+            firsts := firsts || -9223372036854775808 ||
+                      CASE WHEN others & 32767 = hashtext(setting || marks[i]) & 32767
+                           THEN greatest(starts[i], others >> 15) ELSE starts[i] END;
         END LOOP;
         lows := lows || -2147483648::bigint;
         firsts := firsts || -9223372036854775808;
@@ -62,9 +71,9 @@ BEGIN
         began := clock_timestamp();
     END LOOP;
 
-    IF NOT marked AND (pg_stat_get_xact_tuples_returned('jobctl.jobs_claim'::regclass) - entries > 2000 + wanted
+    IF NOT marked AND (pg_stat_get_xact_tuples_returned('jobctl.jobs_claim'::regclass) - entries > 100 + 2 * wanted
                        OR pg_stat_get_xact_blocks_fetched('jobctl.jobs_claim'::regclass) - pages > 50 + wanted / 50) THEN
-        until := extract(epoch FROM began) + 30 * extract(epoch FROM clock_timestamp() - began);
+        until := extract(epoch FROM began + greatest(30 * (clock_timestamp() - began), '1 s'));
         marked := true;
     END IF;
     IF marked AND ids IS NOT NULL THEN
@@ -76,6 +85,10 @@ BEGIN
                     SELECT 2, o.priority, o.seq FROM unnest(marks, starts) AS o(priority, seq)) a
               ORDER BY a.priority DESC, a.age, a.seq LIMIT 16) m;
         PERFORM set_config(setting, concat_ws(' ', until, marks, starts), false);
+        IF barred IS NULL THEN
+            PERFORM setval('jobctl.claim_mark', (seqs[cardinality(seqs)] << 15) |
+                           (hashtext(setting || priorities[cardinality(seqs)]) & 32767));
+        END IF;
     END IF;
 END
 $$;
