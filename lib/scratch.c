@@ -31,7 +31,8 @@ static const char abandoned_sql[] =
 	" AND NOT EXISTS (SELECT FROM pg_catalog.pg_locks l"
 	"  WHERE l.locktype = 'advisory' AND l.objsubid = 2 AND l.classid = " LOCK_CLASS
 	"  AND l.objid = ('x' || n.digits)::bit(32)::bigint::oid)"
-	" AND NOT EXISTS (SELECT FROM pg_catalog.pg_stat_activity a WHERE a.datid = d.oid)";
+	" AND NOT EXISTS (SELECT FROM pg_catalog.pg_stat_activity a"
+	"  WHERE a.datid = d.oid AND a.usesysid IS NOT NULL)";	/* autovacuum has no user */
 
 static const char lock_sql[] =
 	"SELECT pg_catalog.pg_advisory_lock(" LOCK_CLASS ", ('x' || $1)::bit(32)::integer), "

@@ -199,5 +199,5 @@ includes() {	# SHELL LINE WORD...
 	eventually 10 listens "$BATS_TEST_TMPDIR/.s.PGSQL.5432"
 	start=$SECONDS
 	JOBCTL_DATABASE="host=$BATS_TEST_TMPDIR" offers bash 'jobctl-worker -q me'
-	[ $((SECONDS - start)) -lt 8 ]	# a program that is not told otherwise waits for 10 s
+	[ $((SECONDS - start)) -lt $((8 * SUITE_SLOW)) ]	# a program that is not told otherwise waits for 10 s
 }

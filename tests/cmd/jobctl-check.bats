@@ -121,7 +121,7 @@ ended() {	# N QUEUE OUTCOME [SQL-ARGUMENT]
 	says 0 OK 'nothing is ready' '*' oldest-ready
 	id=$(submit k "queue => 'q'")
 	sql "UPDATE jobctl.jobs SET run_at = now() - interval '20 min', created_at = created_at WHERE id = '$id'"
-	says 1 WARNING 'the oldest of 1 ready waits for 20m*s in queue q' 'oldest_ready=120*s;900;3600;0; ready=1;;;0' oldest-ready
+	says 1 WARNING 'the oldest of 1 ready waits for 20m*s in queue q' 'oldest_ready=12*s;900;3600;0; ready=1;;;0' oldest-ready
 	says 2 CRITICAL '*' '*;900;1000;*' oldest-ready -c 1000
 	says 0 OK 'nothing is ready' '*' oldest-ready -q elsewhere
 	sql "SELECT jobctl.pause_queue('q')"

@@ -218,7 +218,7 @@ hold_open() {	# 'SELECT ...' [PSQL-OPTION...]
 	sql "ROLLBACK PREPARED 'it''s \$(mine)'"
 	apply xmin --held 0
 	eventually 10 well xmin --held 0
-	[ "$(sql 'SELECT count(*) FROM pg_prepared_xacts')" = 0 ]
+	[ "$(sql 'SELECT count(*) FROM pg_prepared_xacts WHERE database = current_database()')" = 0 ]
 }
 
 @test "a replication slot that nobody uses" {

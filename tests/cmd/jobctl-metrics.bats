@@ -194,7 +194,7 @@ d\""
 	eventually 10 prints 1 sql "SELECT count(*) FROM pg_locks WHERE mode = 'AccessExclusiveLock' AND granted
 		AND relation = 'jobctl.workers'::regclass
 		AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
-	run -69 --separate-stderr jobctl-metrics -t 3s	# which connecting needs too
+	run -69 --separate-stderr jobctl-metrics -t $((3 * SUITE_SLOW))s	# which connecting needs too
 	[ "$(grep -v '^#' <<<"$output")" = 'jobctl_up 0' ]
 	[[ "$stderr" == *'stopped answering'* ]]
 }

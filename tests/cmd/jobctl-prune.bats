@@ -34,8 +34,15 @@ past() {	# DAYS N [PROJECT]
 			SELECT f.id, jobctl.new_id(), f.completed_at, f.completed_at, 1, 'exit', f.project_id, 'q', 'k' FROM f
 		)
 		INSERT INTO jobctl.job_output (job_id, token, at, n, attempt, stream, project_id, data)
-		SELECT f.id, jobctl.new_id(), f.completed_at, 1, 1, 1, f.project_id, 'text' FROM f;
-		SELECT jobctl.ensure_partitions()" >/dev/null
+		SELECT f.id, jobctl.new_id(), f.completed_at, 1, 1, 1, f.project_id, 'text' FROM f"
+	eventually 10 in_partitions
+}
+
+# Making them waits for nobody, autovacuum included.
+in_partitions() {
+	sql 'SELECT jobctl.ensure_partitions()' >/dev/null
+	prints 0 sql 'SELECT (SELECT count(*) FROM jobctl.finished_jobs_default) + (SELECT count(*) FROM jobctl.job_attempts_default)
+		+ (SELECT count(*) FROM jobctl.job_output_default)'
 }
 
 rows() {	# jobs, attempts, pieces of output

@@ -727,13 +727,13 @@ bad_line() {	# MESSAGE LINE
 
 @test "--wait --timeout: an answer that does not come in time keeps no job from being cancelled" {
 	local pid id status=0
-	jobctl-submit --wait --timeout 6s k 2>err 3>&- &
+	jobctl-submit --wait --timeout $((6 * SUITE_SLOW))s k 2>err 3>&- &
 	pid=$!
 	eventually 10 prints 1 count
 	id=$(sql 'SELECT id FROM jobctl.job')
 	start psql -Xq -c BEGIN -c 'LOCK TABLE jobctl.jobs' -c 'SELECT pg_sleep(600)'
 	# that of the question, which is given up, and that of the cancelling
-	eventually 20 prints 2 sql "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'jobctl-submit %:$pid'"
+	eventually $((6 * SUITE_SLOW + 20)) prints 2 sql "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'jobctl-submit %:$pid'"
 	sql "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND datname = current_database()"
 	wait "$pid" || status=$?
 	cat err

@@ -54,6 +54,7 @@ ran() {	# SECONDS; the finished jobs
 @test "an end is dated when nobody who counts can miss it any more" {
 	local statement was
 
+	patient
 	for statement in 't.finish(1, 1, 1)' "t.finish(1, 2, 1, 'exit')" 't.cancel(3)'; do
 		sql 'CALL t.clear()'
 		jobs 3
@@ -183,7 +184,7 @@ jobs_more() {
 	sql "INSERT INTO jobctl.job_counts (at, n, run_s, bucket, project_id, queue, kind, status, outcome)
 		SELECT date_trunc('minute', now()) - m * interval '1 min', 1, 2, 4, 'default', 'q', 'k', 'completed', 'ok'
 		FROM generate_series(0, 50 * 24 * 60, 7) m"
-	sql "UPDATE jobctl.counted SET counted_at = '-infinity', counted_until = date_trunc('day', now()) - interval '2 min'"
+	sql "UPDATE jobctl.counted SET counted_at = '-infinity', counted_until = date_trunc('day', now()) - interval '1 day'"
 	local was
 	was=$(sql 'SELECT sum(n), sum(run_s) FROM jobctl.job_count')
 	sql 'SELECT jobctl.maintain()'

@@ -23,6 +23,7 @@ setup_file() {
 	local name out bad=0
 
 	[ -n "$TESTER" ] || skip 'needs isolationtester, of postgresql-client-15'
+	patient
 	cd "$BATS_TEST_DIRNAME/../isolation"
 	for name in *.spec; do
 		name=${name%.spec}

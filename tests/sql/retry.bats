@@ -326,7 +326,7 @@ scans() {	# 'SELECT ...'
 	run -1 scans "SELECT id, status, queue FROM jobctl.job WHERE NOT live AND status = ANY ('{failed}') AND queue = 'q0'
 		ORDER BY completed_at, id LIMIT 100"
 	run -1 scans "SELECT * FROM jobctl.event ORDER BY at DESC, event_id LIMIT 20"
-	run -1 scans "SELECT * FROM jobctl.event WHERE at > now() - interval '15 s'"
+	run -1 scans "SELECT * FROM jobctl.event WHERE at > now() + interval '1 h'"
 	run -1 scans "SELECT * FROM jobctl.event WHERE id = t.j(1)"
 	run -1 scans "SELECT * FROM jobctl.job_run WHERE job_id = t.j(1)"
 }
