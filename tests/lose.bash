@@ -126,7 +126,7 @@ work() {	# NAME LOSE ARG...
 	local name=$1 lose=$2 status=0
 
 	shift 2
-	LOSE_FIRED=$D/fired.$name losing "$lose" timeout 60 jobctl-worker -q "$name" "$@" -- sh -c '{sh}' || status=$?
+	LOSE_FIRED=$D/fired.$name losing "$lose" timeout $((60 * SUITE_SLOW)) jobctl-worker -q "$name" "$@" -- sh -c '{sh}' || status=$?
 	if [ "$status" = 69 ]; then
 		[ ! -e "$D/ledger.$name" ] || return 1
 		status=0

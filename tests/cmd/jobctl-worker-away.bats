@@ -110,7 +110,7 @@ all_once() {	# N
 	ln -s "$PGHOST" "$D/first"
 	JOBCTL_DATABASE="host=$D/first,$PGHOST port=$PGPORT user=$PGUSER dbname=$PGDATABASE"
 	id=$(submit_patient)
-	start_sh_worker --lease 6s
+	start_sh_worker --lease $((20 * SUITE_SLOW))s
 	eventually 10 exists "$D/ledger"
 	ln -sfn "$D/hole" "$D/first"
 	cut
@@ -124,7 +124,7 @@ all_once() {	# N
 	JOBCTL_DATABASE="host=db.test,$PGHOST port=$PGPORT user=$PGUSER dbname=$PGDATABASE connect_timeout=1"
 	id=$(submit_patient)
 	start env LD_PRELOAD="$D/names.so" ASAN_OPTIONS="${ASAN_OPTIONS:-}:verify_asan_link_order=0" \
-		jobctl-worker -q "$Q" --lease 6s -- sh -c '{sh}'
+		jobctl-worker -q "$Q" --lease $((20 * SUITE_SLOW))s -- sh -c '{sh}'
 	WORKER_LOG=$STARTED_LOG
 	eventually 10 exists "$D/ledger"
 	cut
@@ -276,10 +276,10 @@ away_for() {	# SECONDS
 		pool_mode = transaction
 	END
 	start as_server pgbouncer "$TOP/ini"
-	eventually 10 test -S "$TOP/pool/.s.PGSQL.6432"
+	eventually 10 listens "$TOP/pool/.s.PGSQL.6432"
 	export JOBCTL_DATABASE="host=$TOP/pool port=6432 dbname=$PGDATABASE user=$PGUSER"
 
-	start_sh_worker -j 4 --lease 4s --poll 100ms
+	start_sh_worker -j 4 --lease $((20 * SUITE_SLOW))s --poll 100ms
 	eventually 10 says 'connected through a pooler'
 	seq 50 | jq -c --arg d "$D" '{kind: "sh", args: {sh: "echo \(.) >>\($d)/ledger; echo out"}}' |
 		jobctl-submit -q "$Q" --jsonl >"$D/ids"
@@ -291,7 +291,7 @@ away_for() {	# SECONDS
 	long=$(jobctl-submit -q "$Q" sh 'sh=exec sleep 1000')
 	eventually 10 status_is "$long" running
 	[ "$(jobctl-cancel "$long" 2>/dev/null)" = "$long running" ]
-	run -1 timeout 10 jobctl-wait "$long"
+	run -1 timeout $((20 * SUITE_SLOW)) jobctl-wait "$long"
 	[[ "$(jobctl-status "$long")" == *cancelled* ]]
 	[ "$(grep -c 'through a pooler' "$WORKER_LOG")" = 1 ]
 	prints 0 sql "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'LISTEN%' AND datname = current_database()"

@@ -201,12 +201,12 @@ is_caught() {
 @test "a worker that is stopped loses its jobs' group before the server's lease ends" {
 	local id worker
 	id=$(submit_sh "[ ! -e $D/a ] || exit 0; $(escape a "$(live_on)") sleep 1000")
-	start_sh_worker --lease 12s
+	start_sh_worker --lease $((20 * SUITE_SLOW))s
 	eventually 10 exists "$D/a"
 	eventually 10 test -s "$D/signs"
 	worker=$(the_worker)
 	kill -STOP "$worker"
-	eventually 20 dead a
+	eventually 30 dead a
 	lease_outlived_it
 	kill -CONT "$worker"
 	eventually 20 status_is "$id" completed

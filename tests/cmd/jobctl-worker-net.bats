@@ -237,7 +237,7 @@ works_again() {
 	id=$(submit_patient)
 	# whatever the kernel tries again, and later each time: there is a new attempt every second
 	FAR_DATABASE+=' connect_timeout=1'
-	start_far_worker --lease $((20 * SUITE_SLOW))s
+	start_far_worker --lease $((40 * SUITE_SLOW))s
 	eventually 10 exists "$D/ledger"
 	cut
 	eventually 20 says 'the database has stopped answering'
@@ -303,7 +303,7 @@ works_again() {
 @test "a cut while a job runs, longer than the lease: it is dead before another worker has it" {
 	local id until
 	id=$(submit_hanging)
-	start_far_worker --lease 8s
+	start_far_worker --lease $((8 * SUITE_SLOW))s
 	eventually 10 exists "$D/ticks"
 	cut
 	eventually 10 unacknowledged
@@ -326,7 +326,7 @@ works_again() {
 @test "a cut when a job has ended and is not written, longer than the lease: what another worker did stays" {
 	local id
 	id=$(submit_sh "echo \$\$ >>$D/ledger; [ \$(wc -l <$D/ledger) = 1 ] || { echo second; exit 0; }; $(wait_for go) echo first; exit 3")
-	start_far_worker --lease 8s
+	start_far_worker --lease $((8 * SUITE_SLOW))s
 	eventually 10 exists "$D/ledger"
 	cut
 	touch "$D/go"
@@ -379,7 +379,7 @@ works_again() {
 	eventually 10 status_is "$id" running
 	start_far jobctl-wait -d "$FAR_DATABASE" "$id"
 	wait=$STARTED_PID
-	start_far jobctl-wait -d "$FAR_DATABASE tcp_user_timeout=1000" --timeout 4s "$id"
+	start_far jobctl-wait -d "$FAR_DATABASE tcp_user_timeout=1000" --timeout $((8 * SUITE_SLOW))s "$id"
 	limited=$STARTED_PID
 	start_far jobctl-wait -d "$FAR_DATABASE connect_timeout=1 tcp_user_timeout=1000" "$id"
 	lost=$STARTED_PID log=$STARTED_LOG

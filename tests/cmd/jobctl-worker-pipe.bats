@@ -106,7 +106,7 @@ outcomes() {	# of the jobs of $Q, in the order of their submission
 
 @test "a handler that dies fails what it held, no more, and is started again" {
 	local killer i ids=()
-	killer=$(submit_sh 'echo "about to die" >&2; kill -9 $$')
+	killer=$(submit_sh 'echo "about to die" >&2; kill -9 $$' "backoff => 'constant:1h'")
 	for i in 1 2 3 4; do
 		ids+=("$(submit_sh ok)")
 	done
@@ -135,7 +135,7 @@ outcomes() {	# of the jobs of $Q, in the order of their submission
 @test "how it ends is what its jobs ended with, by the same conventions" {
 	local now=() code
 	for code in 75 65 127 0; do
-		now+=("$(submit_sh "exit $code" 'max_attempts => 1')")
+		now+=("$(submit_sh "exit $code" 'max_attempts => 1' "backoff => 'constant:1h'")")
 		pipe_worker --drain
 	done
 	prints 1/tempfail runs "${now[0]}"
@@ -467,7 +467,7 @@ outcomes() {	# of the jobs of $Q, in the order of their submission
 	stopped() { sql "SELECT count(*) FROM jobctl.job_run WHERE job_id = '$id' AND outcome IN ('interrupted', 'worker_lost')"; }
 	stopped_more() { [ "$(stopped)" -gt "$stopped" ]; }
 	id=$(submit_sh 'echo $$ >'"$D"'/pid.tmp; mv '"$D"'/pid.tmp '"$D"'/pid; sleep 1000')
-	start_pipe_worker --lease 2s --grace 100ms
+	start_pipe_worker --lease $((6 * SUITE_SLOW))s --grace 100ms
 	eventually 10 exists "$D/pid"
 	stopped=$(stopped)	# so short a lease may not have been renewed once before
 	# the worker alone: its guardian fences

@@ -214,12 +214,12 @@ given_back() {	# how many jobs, by the guardian
 @test "a worker that is stopped loses its jobs' processes before the server's lease ends" {
 	local id worker
 	id=$(submit_sh "[ ! -e $D/kept ] || exit 0; $(escape kept keep) $(escape bare '' "$(live_on)") echo \$\$ >$D/pid; sleep 1000")
-	start_sh_worker --lease 12s
+	start_sh_worker --lease $((20 * SUITE_SLOW))s
 	eventually 10 test -s "$D/pid"
 	eventually 10 test -s "$D/signs"
 	worker=$(the_worker)
 	kill -STOP "$worker"
-	eventually 20 dead bare
+	eventually 30 dead bare
 	eventually 10 dead kept
 	eventually 10 dead pid
 	lease_outlived_it
@@ -259,9 +259,9 @@ given_back() {	# how many jobs, by the guardian
 	local id
 	run -64 jobctl-worker --nonsense
 	run -1 jobctl-worker -q "$Q" --drain --fail-on-job-failure -- sh -c "$(submit_sh 'exit 65' >/dev/null; echo 'exit 65')"
-	id=$(submit_sh "$(wait_for go)")
+	id=$(submit_sh "touch $D/begun; $(wait_for go)")
 	start_sh_worker
-	eventually 10 status_is "$id" running
+	eventually 10 exists "$D/begun"
 	kill -TERM "$WORKER_PID"
 	eventually 10 says 'stopping'
 	kill -TERM "$WORKER_PID"
@@ -272,9 +272,9 @@ given_back() {	# how many jobs, by the guardian
 
 @test "a signal to both, as pkill sends it, is one signal" {
 	local id
-	id=$(submit_sh "$(wait_for go)")
+	id=$(submit_sh "touch $D/begun; $(wait_for go)")
 	start_sh_worker
-	eventually 10 status_is "$id" running
+	eventually 10 exists "$D/begun"
 	kill -TERM "$WORKER_PID" "$(the_worker)"
 	eventually 10 says 'stopping'
 	kill -STOP "$(the_worker)"	# both have arrived when it goes on

@@ -216,7 +216,7 @@ setup_file() {
 
 @test "a process starts clean, however the worker was started" {
 	local id
-	id=$(submit_sh 'cat /proc/self/status | grep -E "^Sig(Blk|Ign|Cgt)"; ls -l /proc/$$/fd | sed "s/.* \([0-9]* ->\)/\1/;s/:.*//"; ulimit -n; cut -d" " -f1,5,6 /proc/$$/stat')
+	id=$(submit_sh 'cat /proc/self/status | grep -E "^Sig(Blk|Ign|Cgt)"; (ls -l /proc/$$/fd >'"$D"'/fds); sed "s/.* \([0-9]* ->\)/\1/;s/:.*//" '"$D"'/fds; ulimit -n; cut -d" " -f1,5,6 /proc/$$/stat')
 	(
 		exec 7</dev/null 9>/dev/null
 		ulimit -Sn 300

@@ -185,9 +185,10 @@ send_by(const struct way *w, const void *buf, size_t n)
 		return (ssize_t)n;
 	if (has(hold, buf, n)) {
 		part = (size_t)((const char *)memmem(buf, n, hold, strlen(hold)) - (const char *)buf);
-		fire();
 		held = w->fd;
-		return put(w, buf, part) < 0 ? -1 : (ssize_t)n;
+		got = put(w, buf, part);
+		fire();
+		return got < 0 ? -1 : (ssize_t)n;
 	}
 	part = has(before, buf, n) ? 0
 	       : let_through(&next, buf, n, number(before), number(after));
