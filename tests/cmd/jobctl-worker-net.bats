@@ -379,7 +379,7 @@ works_again() {
 	eventually 10 status_is "$id" running
 	start_far jobctl-wait -d "$FAR_DATABASE" "$id"
 	wait=$STARTED_PID
-	start_far jobctl-wait -d "$FAR_DATABASE tcp_user_timeout=1000" --timeout $((8 * SUITE_SLOW))s "$id"
+	start_far jobctl-wait -d "$FAR_DATABASE tcp_user_timeout=1000" --timeout 4s "$id"
 	limited=$STARTED_PID
 	start_far jobctl-wait -d "$FAR_DATABASE connect_timeout=1 tcp_user_timeout=1000" "$id"
 	lost=$STARTED_PID log=$STARTED_LOG
