@@ -15,9 +15,10 @@ setup_file() {
 
 setup() {
 	# a worker that was killed may have a statement under way
-	sql "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity
+	sql "SET client_min_messages = warning;
+		SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity
 			WHERE datname = current_database() AND backend_type = 'client backend' AND pid <> pg_backend_pid();
-		TRUNCATE jobctl.jobs, jobctl.claims, jobctl.workers, jobctl.finished_jobs, jobctl.job_progress CASCADE" >/dev/null 2>&1
+		TRUNCATE jobctl.jobs, jobctl.claims, jobctl.workers, jobctl.finished_jobs, jobctl.job_progress CASCADE" >/dev/null
 	T=$(mktemp -d "$BATS_TEST_TMPDIR/tree.XXXXXX")
 	cd "$T" || return
 }

@@ -287,6 +287,15 @@ it_says() {	# STATEMENTS
 	let_go
 }
 
+@test "nor does the mark of one priority say anything of another" {
+	crowd
+	run -0 session "SELECT t.claim(1, 1, 2); $remember
+		SELECT count(jobctl.submit('a', id => t.j(6000 + n), priority => 5)) FROM generate_series(1, 4) n;
+		SELECT t.claim(1, 2, 2); SELECT t.claim(1, 3, 4);"
+	[ "$output" = $'5001,5002\nf\n4\n6001,6002\n6003,6004,5003,5004' ]
+	let_go
+}
+
 @test "and nothing is left where others took the rest" {
 	crowd
 	marked_session
