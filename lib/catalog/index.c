@@ -41,9 +41,12 @@ struct indexer {
 	struct index_job *job;
 	struct tree tree;
 	struct run run;
+	/* of each file that is to be in the catalog a tree_file, the path after it; NUL */
+	struct str list;
+	bool unchanged;		/* the list is that of the last run */
+	int64_t nfiles;		/* listed, whether or not they are to be in the catalog */
 	FILE *todo;
 	int64_t ntodo;
-	int64_t nlisted;
 	struct stored_set stored;
 	struct str names;	/* of files whose hashes are to be asked for, each ended by NUL */
 	int64_t *sizes;
@@ -62,6 +65,13 @@ sha256(struct indexer *x, const void *p, size_t n, struct digest *d, struct err 
 	    EVP_DigestFinal_ex(x->md, d->b, NULL))
 		return 0;
 	return err_set(e, ERR_SOFTWARE, "SHA-256 failed");
+}
+
+static void
+hex(const struct digest *d, char z[2 * HASH_BYTES + 1])
+{
+	for (int i = 0; i < HASH_BYTES; i++)
+		snprintf(z + 2 * i, 3, "%02x", d->b[i]);
 }
 
 static void
@@ -120,10 +130,7 @@ put_todo(struct indexer *x, const char *path, int64_t size, bool known, const ch
 	return 0;
 }
 
-/*
- * Begin the run, unless make is not set and the catalog does not know this tree, and
- * see what is stored of it.
- */
+/* Begin the run, unless make is not set and the catalog does not know this tree. */
 static int
 begin(struct indexer *x, bool make, struct err *e)
 {
@@ -137,7 +144,7 @@ begin(struct indexer *x, bool make, struct err *e)
 	if (!x->run.begun)
 		return 0;
 	job->repository = x->run.repository;
-	return stored_load(&x->stored, &x->run, e);
+	return 0;
 }
 
 /* Ask for the hashes of the files that have changed; they are put to do. */
@@ -162,89 +169,144 @@ ask(struct indexer *x, struct err *e)
 	return 0;
 }
 
-static void
-note_same(struct indexer *x, struct stored *f)
-{
-	f->listed = true;
-	if (f->binary)
-		x->job->stats.binary++;
-	else
-		x->job->stats.files++;
-}
-
-/* A file that was seen to be what is stored, while git was at work. */
-static bool
-known(void *ctx, const char *path)
-{
-	struct indexer *x = ctx;
-	struct stored *f = stored_find(&x->stored, path);
-
-	if (!f || !f->same || f->size > x->job->max_size)
-		return false;
-	x->nlisted++;
-	note_same(x, f);
-	return true;
-}
-
+/* Take down what git lists; what is known of it is looked up when all is there. */
 static int
-found(void *ctx, const char *path, const struct stat *st, struct err *e)
+found(void *ctx, const char *path, const struct tree_file *file, struct err *e)
 {
 	struct indexer *x = ctx;
-	int64_t size = st ? st->st_size : 0;
+	size_t n = strlen(path);
+
+	if (n > PATH_BYTES / 5) {	/* a byte of a name is stored as four at most */
+		str_reset(&x->path);
+		text_put_path(&x->path, path);
+		if (x->path.len > PATH_BYTES) {
+			x->job->stats.other++;
+			return 0;
+		}
+	}
+	x->nfiles++;
+	if (begin(x, true, e))
+		return -1;
+	if (file->size > x->job->max_size) {
+		x->job->stats.large++;	/* one that was stored is found to be gone */
+		return 0;
+	}
+	str_add(&x->list, (const char *)file, sizeof *file);
+	str_add(&x->list, path, n + 1);
+	return 0;
+}
+
+/* Hold a file against what is stored of it. */
+static int
+compare(struct indexer *x, const char *path, const struct tree_file *file, struct err *e)
+{
 	struct stored *f;
 
 	str_reset(&x->path);
 	text_put_path(&x->path, path);
-	if (x->path.len > PATH_BYTES) {
-		x->job->stats.other++;
-		return 0;
-	}
-	x->nlisted++;
-	if (begin(x, true, e))
-		return -1;
-	if (size > x->job->max_size) {
-		x->job->stats.large++;	/* one that was stored is found to be gone */
-		return 0;
-	}
 	f = stored_find(&x->stored, x->path.buf);
-	if (f && stored_is(f, size, st ? stat_time_us(st) : NEVER)) {
-		note_same(x, f);
+	if (f)
+		f->listed = true;
+	if (f && stored_is(f, file)) {
+		x->job->stats.files += !f->binary;
+		x->job->stats.binary += f->binary;
 		return 0;
 	}
 	x->job->stats.files++;
-	if (f)
-		f->listed = true;
 	if (!f || f->binary)
-		return put_todo(x, path, size, f != NULL, NULL, e);
-	x->sizes[x->run.asked.nfiles] = size;
+		return put_todo(x, path, file->size, f != NULL, NULL, e);
+	x->sizes[x->run.asked.nfiles] = file->size;
 	str_add(&x->names, path, strlen(path) + 1);
 	run_ask_add(&x->run, x->path.buf);
 	return x->run.asked.nfiles < STORE_LIST ? 0 : ask(x, e);
 }
 
 static int
-scan(struct indexer *x, struct err *e)
+compare_all(struct indexer *x, struct err *e)
 {
-	struct index_stats *st = &x->job->stats;
+	const char *p = x->list.buf, *end = p + x->list.len;
 
-	/* git has to walk through the tree first: meanwhile look at what is known of it */
-	if (begin(x, false, e))
+	while (p < end) {
+		struct tree_file file;
+
+		memcpy(&file, p, sizeof file);
+		p += sizeof file;
+		if (compare(x, p, &file, e))
+			return -1;
+		p += strlen(p) + 1;
+	}
+	return ask(x, e);
+}
+
+static int
+sum_up(struct indexer *x, struct unchanged *u, struct err *e)
+{
+	struct digest d;
+
+	if (sha256(x, x->list.buf, x->list.len, &d, e))
 		return -1;
-	stored_look(&x->stored, &x->tree);
-	if (tree_list(&x->tree, known, found, x, e) || ask(x, e))
-		return -1;
-	st->other += x->tree.others;
-	memcpy(x->job->commit, x->tree.commit, sizeof x->job->commit);
-	for (const char *z = x->tree.closed_names.buf; *z; z += strcspn(z, "\n") + 1)
-		note_unreadable(x, z, strcspn(z, "\n"));
-	if (x->nlisted)
+	hex(&d, u->listing);
+	u->files = x->job->stats.files;
+	u->binaries = x->job->stats.binary;
+	return 0;
+}
+
+/*
+ * Whether the tree is what the last run found unchanged: then the catalog's list of it
+ * need not be read, which is more than half of the server's work.
+ */
+static int
+see_unchanged(struct indexer *x, struct err *e)
+{
+	const struct unchanged *last = &x->run.unchanged;
+	struct unchanged now;
+
+	if (!x->run.listed || x->tree.closed)
 		return 0;
+	if (sum_up(x, &now, e))
+		return -1;
+	x->unchanged = !strcmp(now.listing, last->listing);
+	if (x->unchanged) {
+		x->job->stats.files = last->files;
+		x->job->stats.binary = last->binaries;
+	}
+	return 0;
+}
+
+static int
+nothing_there(struct indexer *x, struct err *e)
+{
 	(void)err_set(e, ERR_DATA, "there are no files to index in %s", x->job->repo_path);
 	if (*x->tree.commit)
 		err_hint(e, "git ignores whatever is in there");
 	else
 		err_hint(e, "the directory is empty, or all of it is ignored");
 	return -1;
+}
+
+static int
+scan(struct indexer *x, struct err *e)
+{
+	/* git has to walk through the tree first: meanwhile see what is known of it */
+	if (begin(x, false, e) ||
+	    (x->run.begun && !x->run.listed && stored_load(&x->stored, &x->run, e)))
+		return -1;
+	tree_look_ahead(&x->tree);
+	if (tree_list(&x->tree, found, x, e))
+		return -1;
+	x->job->stats.other += x->tree.others;
+	memcpy(x->job->commit, x->tree.commit, sizeof x->job->commit);
+	for (const char *z = x->tree.closed_names.buf; *z; z += strcspn(z, "\n") + 1)
+		note_unreadable(x, z, strcspn(z, "\n"));
+	if (!x->nfiles)
+		return nothing_there(x, e);
+	if (see_unchanged(x, e))
+		return -1;
+	if (x->unchanged)
+		return 0;
+	if (x->run.listed && stored_load(&x->stored, &x->run, e))
+		return -1;
+	return compare_all(x, e);
 }
 
 /* Forget the stored files that were not listed. */
@@ -289,7 +351,7 @@ announce(struct indexer *x)
 static int64_t
 time_to_store(const struct stat *st)
 {
-	int64_t t = stat_time_us(st), now;
+	int64_t t = tree_time_us(st), now;
 	struct timespec ts;
 
 	clock_gettime(CLOCK_REALTIME, &ts);
@@ -325,13 +387,6 @@ read_file(struct indexer *x, int fd, size_t expected, size_t max)
 			return (ssize_t)n;
 		expected = 0;
 	}
-}
-
-static void
-hex(const struct digest *d, char z[2 * HASH_BYTES + 1])
-{
-	for (int i = 0; i < HASH_BYTES; i++)
-		snprintf(z + 2 * i, 3, "%02x", d->b[i]);
 }
 
 /* A file whose bytes are in buf. */
@@ -441,6 +496,22 @@ work(struct indexer *x, struct err *e)
 	return 0;
 }
 
+/* The next run is told what to compare with if all that is there is stored as it is. */
+static int
+end(struct indexer *x, struct err *e)
+{
+	struct unchanged *u = &x->run.unchanged;
+
+	if (!x->unchanged) {
+		/* what git could not read is not in its list */
+		if (x->ntodo || x->tree.closed)
+			u = NULL;
+		else if (sum_up(x, u, e))
+			return -1;
+	}
+	return run_end(&x->run, x->tree.commit, u, e);
+}
+
 static int
 go(struct indexer *x, struct err *e)
 {
@@ -452,7 +523,7 @@ go(struct indexer *x, struct err *e)
 	/* times had changed, but nothing in the files */
 	if (x->run.indexed && !x->run.redo && !x->run.files && !x->run.deleted && x->ntodo)
 		say(x, "up to date");
-	return run_end(&x->run, x->tree.commit, e);
+	return end(x, e);
 }
 
 static void
@@ -474,7 +545,7 @@ index_tree(struct index_job *job, struct err *e)
 	struct pg db = PG_INIT;
 	struct indexer x = {
 		.job = job, .tree = TREE_INIT, .stored = STORED_INIT, .names = STR(STR_ANY),
-		.text = STR(STR_ANY), .path = STR(STR_ANY), .words = WORDS(WORDS_BYTES),
+		.text = STR(STR_ANY), .path = STR(STR_ANY), .list = STR(STR_ANY), .words = WORDS(WORDS_BYTES),
 		.chunker = CHUNKER((int)job->chunk_lines),
 		.run = { .db = &db, .app = job->app, .dbname = job->dbname },
 	};
@@ -506,6 +577,7 @@ index_tree(struct index_job *job, struct err *e)
 	str_free(&x.names);
 	str_free(&x.text);
 	str_free(&x.path);
+	str_free(&x.list);
 	words_free(&x.words);
 	chunker_free(&x.chunker);
 	tree_close(&x.tree);

@@ -3,10 +3,12 @@
  *
  * Two passes.  The first compares the list that git makes of the tree with that of
  * the database, which is read while git is at work; files that differ go to a
- * temporary file, so that memory does not grow with their number (some 80 bytes for
- * every stored file are kept).  The second reads, hashes, cuts and stores them.  A
- * run that is interrupted leaves what it has stored, and the next one finds that
- * unchanged.
+ * temporary file.  Some 250 bytes are kept for every file.  The second pass reads,
+ * hashes, cuts and stores them.  A run that is interrupted leaves what it has stored,
+ * and the next one finds that unchanged.
+ *
+ * A run that finds everything as it is stored leaves the SHA-256 of the list.  The next
+ * one compares that with its own, and reads the database's list only if they differ.
  */
 #ifndef JOBCTL_CATALOG_INDEX_H
 #define JOBCTL_CATALOG_INDEX_H

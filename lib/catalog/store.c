@@ -62,11 +62,24 @@ add_time(struct pg_array *a, int64_t us)
 		pg_array_add(a, pg_time(us));
 }
 
+static void
+get_unchanged(struct run *r, const PGresult *res)
+{
+	const char *listing = pg_get(res, 0, 3);
+
+	r->listed = strlen(listing) == sizeof r->unchanged.listing - 1;
+	if (!r->listed)
+		return;
+	memcpy(r->unchanged.listing, listing, sizeof r->unchanged.listing);
+	r->unchanged.files = pg_get_i64(res, 0, 4);
+	r->unchanged.binaries = pg_get_i64(res, 0, 5);
+}
+
 int
 run_begin(struct run *r, const char *project, const char *path, const char *name, bool force,
 	  bool make, int64_t wait_ms, struct err *e)
 {
-	static const char sql[] = "SELECT repository, indexed, redo "
+	static const char sql[] = "SELECT repository, indexed, redo, listing, files, binaries "
 				  "FROM catalog.begin_index($1, $2, $3, $4, $5, $6)";
 	int64_t deadline = deadline_in(wait_ms);
 	PG_RES res = NULL;
@@ -90,6 +103,7 @@ run_begin(struct run *r, const char *project, const char *path, const char *name
 	r->begun = true;
 	r->indexed = pg_get_bool(res, 0, 1);
 	r->redo = pg_get_bool(res, 0, 2);
+	get_unchanged(r, res);
 	return uuid_parse(pg_get(res, 0, 0), &r->repository, e);
 }
 
@@ -365,15 +379,19 @@ run_flush(struct run *r, struct err *e)
 }
 
 int
-run_end(struct run *r, const char *commit, struct err *e)
+run_end(struct run *r, const char *commit, const struct unchanged *u, struct err *e)
 {
-	static const char sql[] = "SELECT catalog.end_index($1, $2, $3)";
+	static const char sql[] = "SELECT catalog.end_index($1, $2, $3, $4, $5, $6)";
 	static const char settle[] = "SELECT catalog.settle_words()";
 
 	if (r->files && pg_call(r->db, NULL, settle, PG_NOARGS, e) < 0)
 		return -1;
-	if (pg_call(r->db, NULL, sql, PG_ARGS(pg_uuid(&r->repository), pg_uuid(&r->token),
-					      pg_text(*commit ? commit : NULL)), e) < 0)
+	if (pg_call(r->db, NULL, sql,
+		    PG_ARGS(pg_uuid(&r->repository), pg_uuid(&r->token),
+			    pg_text(*commit ? commit : NULL),
+			    pg_text(u ? u->listing : NULL),
+			    u ? pg_i64(u->files) : pg_null(),
+			    u ? pg_i64(u->binaries) : pg_null()), e) < 0)
 		return -1;
 	r->begun = false;
 	return 0;

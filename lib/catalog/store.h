@@ -32,6 +32,15 @@ struct stream {
 	int nfiles, nchunks;	/* of the batch that is under way */
 };
 
+/*
+ * What a run found that changed nothing: the SHA-256 of the files' paths, sizes and
+ * times, in the order in which they were listed, and how many they are.
+ */
+struct unchanged {
+	char listing[65];	/* in hex */
+	int64_t files, binaries;
+};
+
 struct run {
 	struct pg *db;
 	const char *app, *dbname;	/* borrowed: how further sessions connect */
@@ -39,6 +48,8 @@ struct run {
 	bool indexed;		/* completely, at some time before */
 	bool redo;		/* also what did not change is to be indexed again */
 	bool begun;
+	bool listed;		/* unchanged is what the run before this one found */
+	struct unchanged unchanged;
 	struct batch batch;
 	struct stream stream[STORE_STREAMS];
 	struct batch asked, touched, gone, binary;	/* files for one of the calls below */
@@ -91,6 +102,7 @@ int run_store(struct run *r, const struct stored_file *f, const char *content,
 /* Send what is left of everything and wait until it is confirmed. */
 int run_flush(struct run *r, struct err *e) MUSTCHECK;
 
-int run_end(struct run *r, const char *commit, struct err *e) MUSTCHECK;
+/* What the next run may find again, or NULL. */
+int run_end(struct run *r, const char *commit, const struct unchanged *u, struct err *e) MUSTCHECK;
 
 #endif

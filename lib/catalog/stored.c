@@ -8,12 +8,6 @@
 
 enum { PAGE = 10000 };
 
-int64_t
-stat_time_us(const struct stat *st)
-{
-	return (int64_t)st->st_mtim.tv_sec * 1000000 + st->st_mtim.tv_nsec / 1000;
-}
-
 const char *
 stored_path(const struct stored_set *s, const struct stored *f)
 {
@@ -88,24 +82,9 @@ stored_free(struct stored_set *s)
 }
 
 bool
-stored_is(const struct stored *f, int64_t size, int64_t time_us)
+stored_is(const struct stored *f, const struct tree_file *file)
 {
-	return f->size == size && f->time_us == time_us && time_us != NEVER;
-}
-
-void
-stored_look(struct stored_set *s, const struct tree *t)
-{
-	for (size_t i = 0; i < s->n; i++) {
-		struct stored *f = &s->v[i];
-		const char *path = stored_path(s, f);
-		struct stat st;
-
-		/* a quoted name is another file's */
-		if (*path != '"' && f->time_us != NEVER && !tree_stat(t, path, &st))
-			f->same = S_ISREG(st.st_mode) &&
-				  stored_is(f, st.st_size, stat_time_us(&st));
-	}
+	return f->size == file->size && f->time_us == file->time_us && file->time_us != NEVER;
 }
 
 struct stored *

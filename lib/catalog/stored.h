@@ -1,5 +1,5 @@
 /*
- * stored.h - what the catalog has of a tree, held against what the tree has now
+ * stored.h - what the catalog has of a tree
  *
  * Some 80 bytes for each stored file.  git lists most of a tree in the order in
  * which these are kept, so that a path is mostly found at the first look.
@@ -15,7 +15,6 @@ struct stored {
 	int64_t size;
 	int64_t time_us;	/* NEVER: it is to be looked into in any case */
 	bool binary;
-	bool same;		/* size and time are still these; see stored_look() */
 	bool listed;		/* the tree has it; the caller's to set */
 };
 
@@ -31,16 +30,10 @@ int stored_load(struct stored_set *s, struct run *r, struct err *e) MUSTCHECK;
 void stored_free(struct stored_set *s);
 const char *stored_path(const struct stored_set *s, const struct stored *f);
 
-/* See which are unchanged, before git has said that they still belong to the tree. */
-void stored_look(struct stored_set *s, const struct tree *t);
-
 /* By the path that the catalog has; NULL if it has none.  Borrowed. */
 struct stored *stored_find(struct stored_set *s, const char *path);
 
 /* Whether this is what is stored. */
-bool stored_is(const struct stored *f, int64_t size, int64_t time_us);
-
-/* A file's time as it is stored. */
-int64_t stat_time_us(const struct stat *st);
+bool stored_is(const struct stored *f, const struct tree_file *file);
 
 #endif

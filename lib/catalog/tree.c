@@ -19,7 +19,7 @@
 
 #include "proc.h"
 
-enum { MAX_NESTED = 20, READ_SIZE = 1 << 16 };
+enum { MAX_NESTED = 20, READ_SIZE = 1 << 16, EARLY_FILES = 4096 };
 
 int
 tree_open(struct tree *t, const char *path, struct err *e)
@@ -38,10 +38,20 @@ tree_open(struct tree *t, const char *path, struct err *e)
 		       name.buf);
 }
 
-int
-tree_stat(const struct tree *t, const char *path, struct stat *st)
+int64_t
+tree_time_us(const struct stat *st)
 {
-	return fstatat(t->fd, path, st, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT);
+	return (int64_t)st->st_mtim.tv_sec * 1000000 + st->st_mtim.tv_nsec / 1000;
+}
+
+/* lstat(2) below the root. */
+static int
+look_at(const struct tree *t, const char *path, struct stat *st, struct tree_file *file)
+{
+	if (fstatat(t->fd, path, st, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT))
+		return -1;
+	*file = (struct tree_file){ .size = st->st_size, .time_us = tree_time_us(st) };
+	return 0;
 }
 
 /* Component by component, for kernels (and sandboxes) without openat2. */
@@ -320,54 +330,11 @@ look(int dir, enum place *place, char commit[65], struct err *e)
 	return 0;
 }
 
-struct listing {
-	struct tree *t;
-	tree_known *known;
-	tree_found *found;
-	void *ctx;
-	int depth;
-};
-
-static int list_dir(const struct listing *l, const char *prefix, struct err *e);
-
-static bool
-is_repository(const struct tree *t, const char *path)
-{
-	AUTOFREE char *git =
-		xasprintf("%s%s.git", path, path[strlen(path) - 1] == '/' ? "" : "/");
-	struct stat st;
-
-	return !fstatat(t->fd, git, &st, AT_SYMLINK_NOFOLLOW);
-}
-
-static int
-one_name(const struct listing *l, const char *path, struct err *e)
-{
-	struct stat st;
-
-	if (l->known(l->ctx, path))
-		return 0;
-	if (tree_stat(l->t, path, &st)) {
-		if (errno == ENOENT || errno == ENOTDIR)
-			return 0;	/* tracked, but not there */
-		return l->found(l->ctx, path, NULL, e);
-	}
-	if (S_ISREG(st.st_mode))
-		return l->found(l->ctx, path, &st, e);
-	if (S_ISDIR(st.st_mode)) {
-		if (l->depth == MAX_NESTED || !is_repository(l->t, path))
-			return 0;
-		return list_dir(&(struct listing){ l->t, l->known, l->found, l->ctx,
-						   l->depth + 1 },
-				path, e);
-	}
-	l->t->others++;
-	return 0;
-}
+typedef int name_fn(void *ctx, const char *path, struct err *e);
 
 /* Read names, each ended by NUL, until git has no more. */
 static int
-read_names(const struct listing *l, struct git *g, const char *prefix, struct err *e)
+read_names(struct git *g, const char *prefix, name_fn *name, void *ctx, struct err *e)
 {
 	AUTOSTR path = STR(STR_ANY);
 	AUTOSTR last = STR(STR_ANY);
@@ -391,7 +358,7 @@ read_names(const struct listing *l, struct git *g, const char *prefix, struct er
 			str_add(&path, p, (size_t)(nul - p));
 			p = nul + 1;
 			/* a file in conflict is listed once for each side */
-			if (strcmp(path.buf, last.buf) != 0 && one_name(l, path.buf, e))
+			if (strcmp(path.buf, last.buf) != 0 && name(ctx, path.buf, e))
 				return -1;
 			str_reset(&last);
 			str_add(&last, path.buf, path.len);
@@ -399,6 +366,105 @@ read_names(const struct listing *l, struct git *g, const char *prefix, struct er
 		}
 		str_add(&path, p, (size_t)(end - p));
 	}
+	return 0;
+}
+
+struct early_file {
+	size_t path;		/* where it begins in paths */
+	struct tree_file file;
+};
+
+/* Regular files, in the order in which git lists those of its index. */
+struct early {
+	struct git git;
+	struct str paths;
+	struct early_file *v;
+	size_t n, cap;
+	size_t next;		/* the one after that which was found last */
+};
+
+static int
+add_early(void *ctx, const char *path, struct err *e)
+{
+	struct tree *t = ctx;
+	struct early *y = t->early;
+	struct tree_file file;
+	struct stat st;
+
+	(void)e;
+	if (look_at(t, path, &st, &file) || !S_ISREG(st.st_mode))
+		return 0;
+	if (y->n == y->cap) {
+		y->cap = y->cap ? y->cap * 2 : EARLY_FILES;
+		y->v = xreallocarray(y->v, y->cap, sizeof *y->v);
+	}
+	y->v[y->n++] = (struct early_file){ .path = y->paths.len, .file = file };
+	str_add(&y->paths, path, strlen(path) + 1);
+	return 0;
+}
+
+static const struct tree_file *
+find_early(struct early *y, const char *path)
+{
+	if (!y)
+		return NULL;
+	for (size_t from = 0, to = y->n, at = y->next; from < to; at = from + (to - from) / 2) {
+		int c = at < y->n ? strcmp(path, y->paths.buf + y->v[at].path) : -1;
+
+		if (!c) {
+			y->next = at + 1;
+			return &y->v[at].file;
+		}
+		if (c < 0)
+			to = at;
+		else
+			from = at + 1;
+	}
+	return NULL;
+}
+
+struct listing {
+	struct tree *t;
+	tree_found *found;
+	void *ctx;
+	int depth;
+};
+
+static int list_dir(struct listing *l, const char *prefix, struct err *e);
+
+static bool
+is_repository(const struct tree *t, const char *path)
+{
+	AUTOFREE char *git =
+		xasprintf("%s%s.git", path, path[strlen(path) - 1] == '/' ? "" : "/");
+	struct stat st;
+
+	return !fstatat(t->fd, git, &st, AT_SYMLINK_NOFOLLOW);
+}
+
+static int
+one_name(void *ctx, const char *path, struct err *e)
+{
+	const struct listing *l = ctx;
+	const struct tree_file *early = find_early(l->t->early, path);
+	struct tree_file file;
+	struct stat st;
+
+	if (early)
+		return l->found(l->ctx, path, early, e);
+	if (look_at(l->t, path, &st, &file)) {
+		if (errno == ENOENT || errno == ENOTDIR)
+			return 0;	/* tracked, but not there */
+		return l->found(l->ctx, path, &(struct tree_file){ .time_us = NEVER }, e);
+	}
+	if (S_ISREG(st.st_mode))
+		return l->found(l->ctx, path, &file, e);
+	if (S_ISDIR(st.st_mode)) {
+		if (l->depth == MAX_NESTED || !is_repository(l->t, path))
+			return 0;
+		return list_dir(&(struct listing){ l->t, l->found, l->ctx, l->depth + 1 }, path, e);
+	}
+	l->t->others++;
 	return 0;
 }
 
@@ -440,10 +506,10 @@ start_listing(struct git *g, int dir, enum place place, struct err *e)
 }
 
 static int
-read_listing(const struct listing *l, struct git *g, const char *prefix, struct err *e)
+read_listing(struct listing *l, struct git *g, const char *prefix, struct err *e)
 {
 	AUTOSTR said = STR(100000);
-	int status = 0, rc = read_names(l, g, prefix, e);
+	int status = 0, rc = read_names(g, prefix, one_name, l, e);
 	struct err end;
 
 	git_complaint(g, &said);
@@ -474,7 +540,7 @@ give_up(struct git *g)
 
 /* A repository inside the tree, or what was taken for one. */
 static int
-list_dir(const struct listing *l, const char *prefix, struct err *e)
+list_dir(struct listing *l, const char *prefix, struct err *e)
 {
 	AUTOFD dir = open_beneath(l->t->fd, prefix, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	struct git g = GIT_INIT;
@@ -495,19 +561,38 @@ list_dir(const struct listing *l, const char *prefix, struct err *e)
 int
 tree_start(struct tree *t, struct err *e)
 {
+	static const char *const cached[] = { "ls-files", "-z", "--cached", NULL };
 	enum place place;
+	struct err ignored;
 
 	if (look(t->fd, &place, t->commit, e))
 		return -1;
 	t->git = xmalloc(sizeof *t->git);
 	*t->git = (struct git)GIT_INIT;
-	return start_listing(t->git, t->fd, place, e);
+	if (start_listing(t->git, t->fd, place, e))
+		return -1;
+	if (place == WORK_TREE) {
+		t->early = xmalloc(sizeof *t->early);
+		*t->early = (struct early){ .git = GIT_INIT, .paths = STR(STR_ANY) };
+		(void)git_start(&t->early->git, t->fd, NULL, cached, &ignored);
+	}
+	return 0;
+}
+
+void
+tree_look_ahead(struct tree *t)
+{
+	struct err ignored;
+
+	/* what fails here fails again, or does not matter, when the tree is listed */
+	if (t->early && t->early->git.proc.pid)
+		(void)read_names(&t->early->git, "", add_early, t, &ignored);
 }
 
 int
-tree_list(struct tree *t, tree_known *known, tree_found *found, void *ctx, struct err *e)
+tree_list(struct tree *t, tree_found *found, void *ctx, struct err *e)
 {
-	return read_listing(&(struct listing){ t, known, found, ctx, 0 }, t->git, "", e);
+	return read_listing(&(struct listing){ t, found, ctx, 0 }, t->git, "", e);
 }
 
 void
@@ -516,6 +601,12 @@ tree_close(struct tree *t)
 	if (t->git)
 		give_up(t->git);
 	free(t->git);
+	if (t->early) {
+		give_up(&t->early->git);
+		str_free(&t->early->paths);
+		free(t->early->v);
+	}
+	free(t->early);
 	free(t->root);
 	close_p(&t->fd);
 	str_free(&t->closed_names);

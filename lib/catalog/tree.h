@@ -19,6 +19,12 @@
 #include "err.h"
 #include "str.h"
 
+/* What tells whether a file has changed. */
+struct tree_file {
+	int64_t size;
+	int64_t time_us;	/* see tree_time_us(); NEVER if nothing can be known of it */
+};
+
 struct tree {
 	char *root;		/* absolute, without links */
 	int fd;			/* O_PATH on it */
@@ -27,6 +33,7 @@ struct tree {
 	int64_t closed;		/* directories that could not be read */
 	struct str closed_names;	/* one a line */
 	struct git *git;	/* that lists it */
+	struct early *early;	/* files looked at before it has */
 };
 #define TREE_INIT { .fd = -1, .closed_names = STR(20000) }
 
@@ -38,17 +45,21 @@ void tree_close(struct tree *t);
 int tree_start(struct tree *t, struct err *e) MUSTCHECK;
 
 /*
- * Call found for every regular file, with its path below the root and its
- * status, or NULL if that cannot be had; but first ask known, and if the caller has
- * seen to this file itself, leave it at that.  Stops when found returns -1.
+ * While git walks through the tree, which takes it most of the time, look at the files
+ * that its index names.  Some 80 bytes are kept for each.
  */
-typedef bool tree_known(void *ctx, const char *path);
-typedef int tree_found(void *ctx, const char *path, const struct stat *st, struct err *e);
-int tree_list(struct tree *t, tree_known *known, tree_found *found, void *ctx,
-	      struct err *e) MUSTCHECK;
+void tree_look_ahead(struct tree *t);
 
-/* lstat(2) below the root. */
-int tree_stat(const struct tree *t, const char *path, struct stat *st) MUSTCHECK;
+/*
+ * Call found for every regular file, with its path below the root.  Stops when found
+ * returns -1.
+ */
+typedef int tree_found(void *ctx, const char *path, const struct tree_file *file,
+		       struct err *e);
+int tree_list(struct tree *t, tree_found *found, void *ctx, struct err *e) MUSTCHECK;
+
+/* When a file was written, in microseconds since 1970. */
+int64_t tree_time_us(const struct stat *st);
 
 /*
  * Open a regular file of the tree for reading and get its status; -1 with errno,

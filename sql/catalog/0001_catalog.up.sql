@@ -145,12 +145,19 @@ CREATE TABLE catalog.index_runs (
     token uuid,
     holder text NOT NULL,
     started_at timestamptz NOT NULL,
-    redo_before timestamptz
+    redo_before timestamptz,
+    listing text CONSTRAINT ck_index_run_listing CHECK (listing ~ '^[0-9a-f]{64}$'),
+    files bigint,
+    binaries bigint,
+    CONSTRAINT ck_index_run_unchanged CHECK ((listing IS NULL) = (files IS NULL) AND (files IS NULL) = (binaries IS NULL))
 );
 COMMENT ON TABLE catalog.index_runs IS 'who indexes a repository, or did last';
 COMMENT ON COLUMN catalog.index_runs.token IS 'what the run that may write must name; null when it has ended';
 COMMENT ON COLUMN catalog.index_runs.redo_before IS
     'a forced run is not complete: files indexed before this are to be indexed again';
+COMMENT ON COLUMN catalog.index_runs.listing IS
+    'SHA-256 of a tree''s paths, sizes and times, when all were as they are stored';
+COMMENT ON COLUMN catalog.index_runs.files IS 'in that listing: texts, and binaries';
 
 DO $$
 DECLARE

@@ -123,6 +123,18 @@ VALUES ('00000000-0000-4000-8000-000000000001', 'default', 'h', now());
 -- expect: 23505 index_runs_pkey
 INSERT INTO catalog.index_runs SELECT * FROM catalog.index_runs;
 
+-- probe: run-listing-without-its-files
+-- expect: 23514 ck_index_run_unchanged
+UPDATE catalog.index_runs SET listing = repeat('a', 64);
+
+-- probe: run-listing-is-a-hash
+-- expect: 23514 ck_index_run_listing
+UPDATE catalog.index_runs SET listing = 'a', files = 1, binaries = 0;
+
+-- probe: run-listing
+-- expect: rows 1
+UPDATE catalog.index_runs SET listing = repeat('a', 64), files = 1, binaries = 0;
+
 -- Files go with their repository, chunks with their file.
 
 -- probe: file-takes-its-chunks

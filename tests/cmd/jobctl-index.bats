@@ -80,6 +80,75 @@ lines() {	# N
 	[ "$(index message,files,files_indexed,chunks_created)" = "up to date 4 0 0" ]
 }
 
+calls() {	# FUNCTION
+	sql "SELECT coalesce(sum(calls), 0) FROM pg_stat_user_functions WHERE schemaname = 'catalog' AND funcname = '$1'"
+}
+
+# How often a run over the tree reads from the catalog's list of it.
+lists_read() {	# [ARG...]
+	local ended read
+
+	ended=$(calls end_index) read=$(calls list_files)
+	PGOPTIONS='-c track_functions=pl' jobctl-index -Q "$@" "$T" || return
+	eventually 10 prints "$((ended + 1))" calls end_index	# its session has said what it called
+	echo $(($(calls list_files) - read))
+}
+
+# As after two runs in which nothing changed: the next one need not read the list.
+settle() {
+	index >/dev/null && index >/dev/null
+	[ "$(lists_read)" = 0 ]
+}
+
+@test "the list of what is stored is not read when nothing changed twice" {
+	four_files
+	printf 'a\0b' >binary
+	head -c 3000 /dev/zero | tr '\0' x >large
+	index >/dev/null
+	[ "$(lists_read --max-file-size 2048)" = 2 ]	# texts and binaries
+	[ "$(lists_read --max-file-size 2048)" = 0 ]
+	[ "$(index message,files,files_indexed,files_skipped --max-file-size 2048)" = "up to date 4 0 2" ]
+	[ "$(lists_read --max-file-size 4096)" = 2 ]
+	[ "$(paths | grep -c large)" = 1 ]
+}
+
+@test "and whatever changes then is noticed" {
+	local indexed deleted change
+
+	four_files
+	mkdir dir
+	echo b >dir/b
+	while read -r indexed deleted change; do
+		settle
+		eval "$change"
+		[ "$(index files_indexed,files_deleted)" = "$indexed $deleted" ] || { echo "$change" >&2; return 1; }
+	done <<-'END'
+		1 0 echo 'int other;' >main.c
+		0 0 touch -d 2001-02-03 main.c
+		1 0 echo new >new
+		0 1 rm new
+		1 1 mv main.c moved.c
+		0 1 ln -sf ../lib.py doc/a.txt
+		1 1 echo dir >.gitignore
+		1 1 rm .gitignore
+	END
+	settle
+	[ "$(index message --force)" = "forced re-index" ]
+	[ "$(lists_read)" = 2 ]
+}
+
+@test "a run that did not end leaves nothing to compare with" {
+	start_waiting
+	let_go
+	settle
+	start env PATH="$BATS_TEST_TMPDIR/bin:$PATH" jobctl-index "$T"
+	eventually 10 prints 0 of_tree "SELECT count(listing) FROM catalog.index_runs i JOIN r ON r.id = i.repository_id"
+	kill -KILL "$STARTED_PID"
+	: >"$BATS_TEST_TMPDIR/go"
+	[ "$(lists_read)" = 2 ]
+	[ "$(lists_read)" = 0 ]
+}
+
 @test "what was changed, added and deleted is brought up to date" {
 	four_files
 	index >/dev/null
@@ -512,14 +581,14 @@ kill_halfway() {	# JOBCTL-INDEX-ARG...
 
 # A run that has begun and waits, for git to end, until let_go.
 start_waiting() {
-	many_files 1200		# enough that the first are asked about before the list ends
+	four_files
 	mkdir "$BATS_TEST_TMPDIR/bin"
 	mkfifo "$BATS_TEST_TMPDIR/go"
 	cat >"$BATS_TEST_TMPDIR/bin/git" <<-END
 		#!/bin/sh
 		$(command -v git) "\$@" || exit
 		case " \$* " in
-		*" ls-files "*) cat $BATS_TEST_TMPDIR/go ;;
+		*" ls-files "*" --others "*) cat $BATS_TEST_TMPDIR/go ;;
 		esac
 	END
 	chmod +x "$BATS_TEST_TMPDIR/bin/git"
