@@ -74,7 +74,7 @@ LANGUAGE sql STABLE PARALLEL SAFE
 -- jobctl_all_projects.  Security definer: it reads the table that the policies
 -- built on it protect.
 CREATE FUNCTION jobctl.visible_projects() RETURNS SETOF text
-LANGUAGE sql STABLE SECURITY DEFINER ROWS 10
+LANGUAGE sql STABLE PARALLEL RESTRICTED SECURITY DEFINER ROWS 10
 SET search_path = pg_catalog, pg_temp AS $$
     SELECT p.project_id
     FROM jobctl.projects p

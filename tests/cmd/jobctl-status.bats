@@ -280,6 +280,15 @@ $b" ]
 	[ "$(jobctl-status --count --json -q slow)" = '{"v":1,"count":3}' ]
 }
 
+@test "millions of jobs can be counted by several processes" {
+	local cheap='SET parallel_setup_cost = 0; SET parallel_tuple_cost = 0; SET min_parallel_table_scan_size = 0;'
+	local count='EXPLAIN (COSTS OFF) SELECT status, count(*) FROM jobctl.job GROUP BY 1'
+
+	[[ $(sql "$cheap $count") == *"Parallel Append"* ]]
+	role_login status_counter jobctl_reader
+	[[ $(sql_as status_counter "$cheap $count") == *"Parallel Append"* ]]
+}
+
 @test "--by: the most first, any number of fields, reasons by the first" {
 	zoo
 	run -0 jobctl-status --by status -a

@@ -2,7 +2,7 @@
 --
 -- Queues that run as many jobs as they may, whoever's jobs those are.
 CREATE OR REPLACE FUNCTION jobctl.full_queues() RETURNS SETOF text
-LANGUAGE sql STABLE SECURITY DEFINER
+LANGUAGE sql STABLE PARALLEL RESTRICTED SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp AS $$
     SELECT q.queue::text FROM jobctl.queues q
     WHERE q.max_running IS NOT NULL AND q.max_running <= jobctl.running_in_queue(q.queue)

@@ -2,7 +2,7 @@
 --
 -- What workers that are alive would take: queue and kind, '*' for any.
 CREATE OR REPLACE FUNCTION jobctl.live_handlers() RETURNS TABLE (queue text, kind text)
-LANGUAGE sql STABLE SECURITY DEFINER
+LANGUAGE sql STABLE PARALLEL RESTRICTED SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp AS $$
     SELECT DISTINCT q.queue, k.kind
     FROM jobctl.workers w

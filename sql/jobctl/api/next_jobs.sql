@@ -4,7 +4,7 @@
 -- see count, but are not returned.  As project_filter() has it, but without PL/pgSQL,
 -- which would take a program that only looks longer to load than all else.
 CREATE OR REPLACE FUNCTION jobctl.next_jobs() RETURNS SETOF uuid
-LANGUAGE sql STABLE SECURITY DEFINER
+LANGUAGE sql STABLE PARALLEL RESTRICTED SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp AS $$
     SELECT n.id
     FROM jobctl.ready_queues() AS q(queue)

@@ -4,7 +4,7 @@
 -- whose xmax is one of them is locked, and a claim passes it over without a word.  Two
 -- seconds, because a claim or an end under way is none of an operator's business.
 CREATE OR REPLACE FUNCTION jobctl.old_transactions() RETURNS SETOF xid
-LANGUAGE sql STABLE SECURITY DEFINER ROWS 10
+LANGUAGE sql STABLE PARALLEL RESTRICTED SECURITY DEFINER ROWS 10
 SET search_path = pg_catalog, pg_temp AS $$
     SELECT l.transactionid
     FROM pg_locks l LEFT JOIN pg_stat_activity a ON a.pid = l.pid

@@ -20,7 +20,7 @@ REVOKE ALL ON FUNCTION jobctl.project_rooms() FROM PUBLIC;
 
 -- Projects that run as many jobs as they may, of those that the caller sees.
 CREATE OR REPLACE FUNCTION jobctl.full_projects() RETURNS SETOF text
-LANGUAGE sql STABLE SECURITY DEFINER
+LANGUAGE sql STABLE PARALLEL RESTRICTED SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp AS $$
     SELECT r.project FROM jobctl.project_rooms() r
     WHERE r.room <= 0 AND r.project IN (SELECT jobctl.visible_projects())

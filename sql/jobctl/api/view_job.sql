@@ -10,6 +10,8 @@
 -- indexes, and a column that is not asked for costs nothing.  What a reason
 -- needs to know of queues and workers is gathered once per query, not per job; and what
 -- takes a function that a session has to prepare first, only if there may be such a reason.
+-- Those functions are PARALLEL RESTRICTED, as all must be that are named here: one that is
+-- not, asked for or not, and millions of jobs are counted by one process.
 CREATE OR REPLACE VIEW jobctl.job WITH (security_invoker = true) AS
 SELECT j.id, j.project_id::text AS project, j.queue::text AS queue, j.kind::text AS kind, j.status,
        CASE WHEN j.status = 'running' THEN
