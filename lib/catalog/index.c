@@ -287,11 +287,14 @@ nothing_there(struct indexer *x, struct err *e)
 static int
 scan(struct indexer *x, struct err *e)
 {
-	/* git has to walk through the tree first: meanwhile see what is known of it */
-	if (begin(x, false, e) ||
-	    (x->run.begun && !x->run.listed && stored_load(&x->stored, &x->run, e)))
+	if (begin(x, false, e))
 		return -1;
+	/* git has to walk through the tree first: meanwhile see what is known of it */
 	tree_look_ahead(&x->tree);
+	if (x->tree.newest >= x->run.since)
+		x->run.listed = false;	/* something must have changed */
+	if (x->run.begun && !x->run.listed && stored_load(&x->stored, &x->run, e))
+		return -1;
 	if (tree_list(&x->tree, found, x, e))
 		return -1;
 	x->job->stats.other += x->tree.others;

@@ -73,13 +73,15 @@ get_unchanged(struct run *r, const PGresult *res)
 	memcpy(r->unchanged.listing, listing, sizeof r->unchanged.listing);
 	r->unchanged.files = pg_get_i64(res, 0, 4);
 	r->unchanged.binaries = pg_get_i64(res, 0, 5);
+	r->since = pg_get_i64(res, 0, 6);
 }
 
 int
 run_begin(struct run *r, const char *project, const char *path, const char *name, bool force,
 	  bool make, int64_t wait_ms, struct err *e)
 {
-	static const char sql[] = "SELECT repository, indexed, redo, listing, files, binaries "
+	static const char sql[] = "SELECT repository, indexed, redo, listing, files, binaries, "
+				  "since "
 				  "FROM catalog.begin_index($1, $2, $3, $4, $5, $6)";
 	int64_t deadline = deadline_in(wait_ms);
 	PG_RES res = NULL;

@@ -50,6 +50,7 @@ struct run {
 	bool begun;
 	bool listed;		/* unchanged is what the run before this one found */
 	struct unchanged unchanged;
+	int64_t since;		/* when that one began, in microseconds since 1970 */
 	struct batch batch;
 	struct stream stream[STORE_STREAMS];
 	struct batch asked, touched, gone, binary;	/* files for one of the calls below */

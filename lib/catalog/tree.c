@@ -398,6 +398,8 @@ add_early(void *ctx, const char *path, struct err *e)
 		y->cap = y->cap ? y->cap * 2 : EARLY_FILES;
 		y->v = xreallocarray(y->v, y->cap, sizeof *y->v);
 	}
+	if (file.time_us > t->newest)
+		t->newest = file.time_us;
 	y->v[y->n++] = (struct early_file){ .path = y->paths.len, .file = file };
 	str_add(&y->paths, path, strlen(path) + 1);
 	return 0;

@@ -34,6 +34,7 @@ struct tree {
 	struct str closed_names;	/* one a line */
 	struct git *git;	/* that lists it */
 	struct early *early;	/* files looked at before it has */
+	int64_t newest;		/* the latest time of these, 0 if there are none */
 };
 #define TREE_INIT { .fd = -1, .closed_names = STR(20000) }
 

@@ -9,12 +9,13 @@
 -- Returns the repository's id, whether it was ever indexed completely, and whether
 -- files that did not change are to be indexed again: because this run is forced,
 -- or because one that was forced did not end.  Unless they are, also what the last run
--- noted of a tree in which nothing had changed, if it was such a run (end_index); it
--- is gone then, so that a run that does not end leaves nothing that may be wrong.
+-- noted of a tree in which nothing had changed, if it was such a run (end_index), and
+-- when it began, in microseconds since 1970; it is gone then, so that a run that does
+-- not end leaves nothing that may be wrong.
 CREATE OR REPLACE FUNCTION catalog.begin_index(
     project text, path text, name text, token uuid, force boolean, make boolean,
     OUT repository uuid, OUT indexed boolean, OUT redo boolean,
-    OUT listing text, OUT files bigint, OUT binaries bigint)
+    OUT listing text, OUT files bigint, OUT binaries bigint, OUT since bigint)
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -41,7 +42,8 @@ BEGIN
     RETURNING r.id, r.last_indexed_at IS NOT NULL INTO repository, indexed;
     -- waits for what an earlier run, whose session was lost, is still writing
     PERFORM pg_advisory_xact_lock(hashtextextended('catalog.index_runs ' || repository::text, 0));
-    SELECT i.listing, i.files, i.binaries INTO listing, files, binaries FROM catalog.index_runs i
+    SELECT i.listing, i.files, i.binaries, round(date_part('epoch', i.started_at) * 1000000)
+    INTO listing, files, binaries, since FROM catalog.index_runs i
     WHERE i.repository_id = repository AND i.redo_before IS NULL AND NOT force;
     INSERT INTO catalog.index_runs AS i (repository_id, project_id, token, holder, started_at, redo_before)
     VALUES (repository, project, begin_index.token, current_setting('application_name'), now(),
