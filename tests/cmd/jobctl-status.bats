@@ -315,6 +315,36 @@ $b" ]
 	run -64 jobctl-status --by status --sort queue
 }
 
+# What indexes and claims say against what the jobs say.
+same_counts() {	# FUNCTION [ARG...]: runs SQL and commands as somebody
+	local by
+
+	for by in status queue status,queue queue,status; do
+		diff <(as_role "$1" jobctl-status -H --by "$by" -n 0 | tr -s ' ' | sort) \
+			<(sql_as "$1" "SELECT $by, count(*) FROM jobctl.job WHERE live GROUP BY $by" | tr '|' ' ' | sort)
+	done
+}
+
+@test "--by status and queue counts all live jobs there are, in every state" {
+	local after
+
+	zoo
+	after=$(submit mail "queue => 'slow'" "after => '{$PENDING}'")
+	submit mail "queue => 'slow'" "after => '{$PENDING}'" "run_in => '1 hour'" >/dev/null
+	submit mail "queue => 'run'" "hold => true" "after => '{$after}'" >/dev/null
+	sql "UPDATE jobctl.jobs SET wake_at = now() - interval '1 s', run_at = wake_at WHERE id = '$LATER'"
+	sql "INSERT INTO jobctl.projects (project_id, owner_role) VALUES ('hidden', 'jobctl_operator') ON CONFLICT DO NOTHING"
+	submit build "project => 'hidden'" "queue => 'run'" >/dev/null
+	claim run second
+	submit build "project => 'hidden'" "queue => 'run'" >/dev/null
+	[ "$(jobctl-status -H --by status | tr -s ' ' | paste -sd,)" = "pending 5,held 2,running 2" ]
+	role_login status_reader jobctl_reader
+	same_counts status_reader
+	[ "$(as_role status_reader jobctl-status -H --by status -s running | tr -s ' ')" = 'running 1' ]
+	role_login status_operator jobctl_operator
+	same_counts status_operator
+}
+
 @test "-Q: 0 if something matches, 1 if nothing does, and not a word" {
 	zoo
 	run -0 jobctl-status -Q

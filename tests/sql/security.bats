@@ -83,6 +83,7 @@ bobs_world() {
 		limit_project o
 		limit_submissions o
 		full_projects swor
+		live_counts swor
 		live_handlers swor
 		maintain wo
 		new_id p
@@ -192,7 +193,7 @@ bobs_world() {
 	for f in "SELECT jobctl.submit('a')" "SELECT t.cancel(1)" "SELECT t.claim(1, 1)" 'SELECT jobctl.maintain()' \
 		'SELECT * FROM jobctl.job' 'SELECT * FROM jobctl.jobs' 'SELECT * FROM jobctl.workers' 'SELECT * FROM jobctl.projects' \
 		'SELECT jobctl.copy_begin()' "SELECT jobctl.pause_queue('default')" 'SELECT jobctl.project_filter()' \
-		'SELECT jobctl.visible_projects()' 'SELECT jobctl.live_handlers()' 'SELECT jobctl.full_queues()' \
+		'SELECT jobctl.visible_projects()' 'SELECT jobctl.live_counts()' 'SELECT jobctl.live_handlers()' 'SELECT jobctl.full_queues()' \
 		'SELECT jobctl.full_projects()' 'SELECT jobctl.next_jobs()' 'SELECT jobctl.old_transactions()'; do
 		refuses_as sql_cy 42501 "$f"
 	done
