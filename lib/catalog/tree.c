@@ -591,10 +591,25 @@ tree_look_ahead(struct tree *t)
 		(void)read_names(&t->early->git, "", add_early, t, &ignored);
 }
 
+static void
+forget_early(struct tree *t)
+{
+	if (!t->early)
+		return;
+	give_up(&t->early->git);
+	str_free(&t->early->paths);
+	free(t->early->v);
+	free(t->early);
+	t->early = NULL;
+}
+
 int
 tree_list(struct tree *t, tree_found *found, void *ctx, struct err *e)
 {
-	return read_listing(&(struct listing){ t, found, ctx, 0 }, t->git, "", e);
+	int rc = read_listing(&(struct listing){ t, found, ctx, 0 }, t->git, "", e);
+
+	forget_early(t);
+	return rc;
 }
 
 void
@@ -603,12 +618,7 @@ tree_close(struct tree *t)
 	if (t->git)
 		give_up(t->git);
 	free(t->git);
-	if (t->early) {
-		give_up(&t->early->git);
-		str_free(&t->early->paths);
-		free(t->early->v);
-	}
-	free(t->early);
+	forget_early(t);
 	free(t->root);
 	close_p(&t->fd);
 	str_free(&t->closed_names);
