@@ -104,6 +104,7 @@ settle() {
 	four_files
 	printf 'a\0b' >binary
 	head -c 3000 /dev/zero | tr '\0' x >large
+	touch -d 2001-02-03 binary large	# what is just written is looked into twice
 	index >/dev/null
 	[ "$(lists_read --max-file-size 2048)" = 2 ]	# texts and binaries
 	[ "$(lists_read --max-file-size 2048)" = 0 ]
@@ -118,6 +119,7 @@ settle() {
 	four_files
 	mkdir dir
 	echo b >dir/b
+	touch -d 2001-02-03 dir/b
 	while read -r indexed deleted change; do
 		settle
 		eval "$change"
@@ -138,13 +140,16 @@ settle() {
 }
 
 @test "a run that did not end leaves nothing to compare with" {
+	local hold
+
 	start_waiting
 	let_go
 	settle
 	start env PATH="$BATS_TEST_TMPDIR/bin:$PATH" jobctl-index "$T"
 	eventually 10 prints 0 of_tree "SELECT count(listing) FROM catalog.index_runs i JOIN r ON r.id = i.repository_id"
+	exec {hold}>"$BATS_TEST_TMPDIR/go"	# git has come so far, and waits
 	kill -KILL "$STARTED_PID"
-	: >"$BATS_TEST_TMPDIR/go"
+	exec {hold}>&-
 	[ "$(lists_read)" = 2 ]
 	[ "$(lists_read)" = 0 ]
 }
