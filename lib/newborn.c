@@ -59,12 +59,14 @@ call(long n, long a, long b, long c, long d)
 }
 #endif
 
+/* The kernel's struct sigaction is four words, the first the handler, 0 SIG_DFL; a set is one. */
+enum { HANDLER, ACTION_WORDS = 4 };
+
 /* 0 or an errno. */
 static int
 set_up(const struct newborn *b)
 {
-	/* the kernel's struct sigaction is four words, all zero is SIG_DFL; a set is one */
-	static const unsigned long standard[4], none[1];
+	static const unsigned long standard[ACTION_WORDS], none[1];
 	long rc = 0, n;
 
 	call(SYS_setsid, 0, 0, 0, 0);
@@ -73,9 +75,9 @@ set_up(const struct newborn *b)
 		call(SYS_exit_group, 127, 0, 0, 0);	/* died before the line above */
 	if (b->group >= 0)
 		rc = call(SYS_write, b->group, (long)"0", 1, 0);
-	/* Those that cannot be set are default; libc would hide two that posix_spawn ignores. */
 	for (int s = 1; s <= SIGNALS; s++)
-		call(SYS_rt_sigaction, s, (long)standard, 0, sizeof none);
+		if (b->signals & (uint64_t)1 << (s - 1))
+			call(SYS_rt_sigaction, s, (long)standard, 0, sizeof none);
 	for (n = 0; rc >= 0 && n < NEWBORN_FDS && b->fds[n] >= 0; n++)
 		rc = call(SYS_dup3, b->fds[n], n, 0, 0);
 	if (rc >= 0)
@@ -133,6 +135,22 @@ run(void *birth)
 	b->why = rc ? (int)rc : execute(b);
 	call(SYS_exit_group, 127, 0, 0, 0);
 	return 127;
+}
+
+/* Not by libc, which would hide two that posix_spawn ignores. */
+uint64_t
+newborn_signals(void)
+{
+	uint64_t set = 0;
+
+	for (int s = 1; s <= SIGNALS; s++) {
+		unsigned long action[ACTION_WORDS] = { 0 };
+
+		call(SYS_rt_sigaction, s, 0, (long)action, sizeof(unsigned long));
+		if (action[HANDLER])
+			set |= (uint64_t)1 << (s - 1);
+	}
+	return set;
 }
 
 pid_t

@@ -24,6 +24,7 @@ struct newborn {
 	int group;		/* "0" is written there first; or -1 */
 	int64_t not_after;	/* a deadline for the program to begin; 0: none */
 	pid_t parent;
+	uint64_t signals;	/* newborn_signals() of ours: those to be set to their default */
 	struct rlimit descriptors;
 
 	/* Its answer, once it has left: why is an errno, or 0 if its program runs or ran. */
@@ -34,6 +35,8 @@ struct newborn {
 	_Alignas(16) char stack[NEWBORN_STACK];
 };
 
+/* Which signals have another disposition than the default: signal N is bit N - 1. */
+uint64_t newborn_signals(void);
 /*
  * Give birth: its pid, and in *pidfd a descriptor for it, to be closed on execute.  -1 with
  * errno.  It has a session of its own, default signal dispositions, an empty signal mask,

@@ -19,7 +19,9 @@
 
 enum { KILL_AGAIN_MS = 1000 };
 
+/* As we were started with them. */
 static struct rlimit descriptor_limit;
+static uint64_t signals;
 
 static int
 open_standard_descriptors(struct err *e)
@@ -59,6 +61,7 @@ int
 proc_init(int descriptors, struct err *e)
 {
 	signal(SIGCHLD, SIG_DFL);	/* ignored, the kernel would drop exit statuses */
+	signals = newborn_signals();
 	if (open_standard_descriptors(e))
 		return -1;
 	return raise_descriptor_limit((rlim_t)descriptors, e);
@@ -118,25 +121,30 @@ proc_find(const char *program, const char *path, struct err *e)
 	return err_sys(e, ERR_NOINPUT, "cannot run %.500s", program);
 }
 
+/* In one piece, to be freed at once. */
 static char **
 copy_words(char *const *words)
 {
-	size_t n = 0;
-	char **v;
+	size_t n = 0, bytes = 0;
+	char **v, *p;
 
-	while (words[n])
-		n++;
-	v = xcalloc(n + 1, sizeof *v);
-	while (n-- > 0)
-		v[n] = xstrdup(words[n]);
+	for (; words[n]; n++)
+		bytes += strlen(words[n]) + 1;
+	v = xmalloc((n + 1) * sizeof *v + bytes);
+	p = (char *)(v + n + 1);
+	for (size_t i = 0; i < n; i++) {
+		v[i] = p;
+		p = stpcpy(p, words[i]) + 1;
+	}
+	v[n] = NULL;
 	return v;
 }
 
 static void
 free_newborn(struct newborn *b)
 {
-	free_words(&b->argv);
-	free_words(&b->envp);
+	free(b->argv);
+	free(b->envp);
 	free_words(&b->files);
 	free(b->script);
 	free(b->cwd);
@@ -164,6 +172,7 @@ make_newborn(const struct proc_spec *spec)
 	b->group = spec->group;
 	b->not_after = spec->not_after;
 	b->parent = getpid();
+	b->signals = signals;
 	b->descriptors = descriptor_limit;
 	return b;
 }

@@ -41,9 +41,10 @@ struct proc_end {
 };
 
 /*
- * Once, before anything is opened or spawned.  Opens what is closed of 0, 1 and
- * 2, sees that so many descriptors may be open, and that children can be waited
- * for; remembers what of our own state a child must not inherit.
+ * Once, before anything is opened or spawned, and after the last change to a signal's
+ * disposition.  Opens what is closed of 0, 1 and 2, sees that so many descriptors may be
+ * open, and that children can be waited for; remembers what of our own state a child must
+ * not inherit.
  */
 int proc_init(int descriptors, struct err *e) MUSTCHECK;
 

@@ -7,6 +7,13 @@
 
 #include "worker.h"
 
+void
+children_init(struct worker *w)
+{
+	for (int state = 0; state < CHILD_STATES; state++)
+		TAILQ_INIT(&w->children[state]);
+}
+
 static void
 child_free(struct child *c)
 {
@@ -38,14 +45,16 @@ child_start(struct worker *w, const struct command *command, const int fds[4],
 		return NULL;
 	}
 	c->leader = c->proc.pid;
-	w->children = xreallocarray(w->children, w->nchildren + 1, sizeof(struct child *));
-	w->children[w->nchildren++] = c;
+	TAILQ_INSERT_TAIL(&w->children[CHILD_RUNS], c, link);
+	w->nchildren++;
 	return c;
 }
 
 int
-child_exited(struct child *c, struct err *e)
+child_exited(struct worker *w, struct child *c, struct err *e)
 {
+	TAILQ_REMOVE(&w->children[CHILD_RUNS], c, link);
+	TAILQ_INSERT_TAIL(&w->children[CHILD_ENDED], c, link);
 	c->ended = now_ms();
 	return proc_collect(&c->proc, &c->end, e);
 }
@@ -53,29 +62,26 @@ child_exited(struct child *c, struct err *e)
 void
 child_forget(struct worker *w, struct child *c)
 {
-	size_t i = 0;
-
-	while (w->children[i] != c)
-		i++;
-	w->children[i] = w->children[--w->nchildren];
+	TAILQ_REMOVE(&w->children[CHILD_ENDED], c, link);
+	w->nchildren--;
 	child_free(c);
 }
 
 void
 children_kill(struct worker *w)
 {
-	for (size_t i = 0; i < w->nchildren; i++)
-		proc_stop(&w->children[i]->proc, 0);
+	CHILDREN_IN(w, CHILD_RUNS, c, next)
+		proc_stop(&c->proc, 0);
 }
 
 void
 children_free(struct worker *w)
 {
-	for (size_t i = 0; i < w->nchildren; i++) {
-		proc_abandon(&w->children[i]->proc);
-		child_free(w->children[i]);
-	}
-	free(w->children);
+	for (int state = 0; state < CHILD_STATES; state++)
+		CHILDREN_IN(w, state, c, next) {
+			proc_abandon(&c->proc);
+			child_free(c);
+		}
 }
 
 /* One end only does not block: the child expects to. */

@@ -433,21 +433,28 @@ pick(struct worker *w, struct run **v)
 	return n;
 }
 
-/*
- * When there are ends to be written.  Those that need not hurry, because more jobs
- * are at hand to go on with, wait a moment for company.
- */
+/* Ends that need not hurry, because more jobs are at hand to go on with, wait for company. */
+int64_t
+ends_linger_until(const struct worker *w, int64_t ended)
+{
+	bool hurry = !w->in_state[RUN_CLAIMED] || runs_over(w) >= ENOUGH;
+
+	return hurry ? ended : ended + LINGER_MS;
+}
+
+/* When there are ends to be written. */
 static int64_t
 write_at(const struct worker *w)
 {
-	bool hurry = !w->in_state[RUN_CLAIMED] || runs_over(w) >= ENOUGH;
 	int64_t at = NEVER;
 
 	if (w->finishing)
 		return NEVER;
 	RUNS_IN(w, RUN_ENDED, r, next) {
-		int64_t ready = hurry ? 0 : r->ended + LINGER_MS;
+		int64_t ready = ends_linger_until(w, r->ended);
 
+		if (r->child && !r->child->sweep_at)	/* tree.c has yet to look; so for those behind it */
+			break;
 		if (r->child)
 			continue;
 		at = earliest(at, r->retry_at > ready ? r->retry_at : ready);

@@ -598,7 +598,7 @@ exited(struct worker *w, struct handler *h)
 	struct err e = ERR_INIT;
 	bool empty = false;
 
-	if (child_exited(h->child, &e)) {
+	if (child_exited(w, h->child, &e)) {
 		not_started(w, h, &e);
 		return;
 	}

@@ -249,8 +249,8 @@ tick_runs(struct worker *w)
 	RUNS_IN(w, RUN_STARTED, r, next)
 		if (now >= r->expires)
 			run_stop(w, r, STOP_TIMEOUT);
-	for (size_t i = 0; i < w->nchildren; i++)
-		proc_tick(&w->children[i]->proc);
+	CHILDREN_IN(w, CHILD_RUNS, c, next)
+		proc_tick(&c->proc);
 	handlers_tick(w);
 	claim_tick(w);
 }
@@ -295,8 +295,8 @@ due(const struct worker *w)
 		t = earliest(t, w->fence_at);
 	RUNS_IN(w, RUN_STARTED, r, next)
 		t = earliest(t, r->expires);
-	for (size_t i = 0; i < w->nchildren; i++)
-		t = earliest(t, w->children[i]->proc.kill_at);
+	CHILDREN_IN(w, CHILD_RUNS, c, next)
+		t = earliest(t, c->proc.kill_at);
 	t = earliest(t, handlers_due(w));
 	t = earliest(t, tree_due(w));
 	t = earliest(t, give_up_at(w));
@@ -397,8 +397,8 @@ turn(struct worker *w, int sigfd)
 	tree_turn(w, any(w->table + n, more));
 	check_limits(w);
 	w->pressed = pressed(w);
+	start_runs(w);		/* first: a slot is empty, and the database can wait */
 	db_turn(w);
-	start_runs(w);
 	tick_watchdog(w);
 	tick_extension(w);
 	/* A claim that may have taken something is still to be answered for. */
@@ -410,6 +410,7 @@ static void
 init(struct worker *w)
 {
 	runs_init(w);
+	children_init(w);
 	w->ends = &w->first.pipe;
 	w->id = uuid_random();
 	w->slots = w->cfg.slots * (w->cfg.pipe ? w->cfg.window : 1);

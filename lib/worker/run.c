@@ -466,7 +466,7 @@ run_exited(struct worker *w, struct run *r)
 	AUTOFREE char *error = NULL;
 	struct err e = ERR_INIT;
 
-	if (child_exited(r->child, &e)) {
+	if (child_exited(w, r->child, &e)) {
 		child_forget(w, r->child);
 		r->child = NULL;
 		not_started(w, r, &e);

@@ -37,8 +37,8 @@ enum {
 static bool
 is_leader(const struct worker *w, pid_t pid)
 {
-	for (size_t i = 0; i < w->nchildren; i++)
-		if (w->children[i]->proc.pid == pid)
+	CHILDREN_IN(w, CHILD_RUNS, c, next)
+		if (c->proc.pid == pid)
 			return true;
 	return false;
 }
@@ -79,35 +79,47 @@ mark_of(pid_t pid, struct uuid *mark)
 	return false;
 }
 
-static struct child *
-in_group(const struct worker *w, pid_t pid)
+static bool
+is_in(const struct child *c, const void *group)
 {
-	ino_t id = w->ngroups ? cgroup_of(pid) : 0;
+	return c->group && c->group->cgroup.id == *(const ino_t *)group;
+}
 
-	for (size_t i = 0; id && i < w->nchildren; i++)
-		if (w->children[i]->group && w->children[i]->group->cgroup.id == id)
-			return w->children[i];
+static bool
+leads(const struct child *c, const void *session)
+{
+	return c->leader == *(const pid_t *)session;
+}
+
+static bool
+has_mark(const struct child *c, const void *mark)
+{
+	return uuid_equal(&c->mark, mark);
+}
+
+static const struct child *
+find(const struct worker *w, bool (*is)(const struct child *, const void *), const void *what)
+{
+	for (int state = 0; state < CHILD_STATES; state++)
+		CHILDREN_IN(w, state, c, next)
+			if (is(c, what))
+				return c;
 	return NULL;
 }
 
 /* The child an orphan certainly comes from, or NULL. */
-static struct child *
+static const struct child *
 owner(const struct worker *w, const struct process *orphan)
 {
-	struct child *c = in_group(w, orphan->pid);
+	ino_t group = w->ngroups ? cgroup_of(orphan->pid) : 0;
+	const struct child *c = group ? find(w, is_in, &group) : NULL;
 	struct uuid mark;
 
-	if (c)
-		return c;
-	for (size_t i = 0; i < w->nchildren; i++)
-		if (w->children[i]->leader == orphan->session)
-			return w->children[i];
-	if (!mark_of(orphan->pid, &mark))
-		return NULL;
-	for (size_t i = 0; i < w->nchildren; i++)
-		if (uuid_equal(&w->children[i]->mark, &mark))
-			return w->children[i];
-	return NULL;
+	if (!c)
+		c = find(w, leads, &orphan->session);
+	if (!c && mark_of(orphan->pid, &mark))
+		c = find(w, has_mark, &mark);
+	return c;
 }
 
 /* Marks the ended children that count as alive while this process is; false if none. */
@@ -117,13 +129,9 @@ blame(struct worker *w, const struct process *orphan)
 	const struct child *mine = owner(w, orphan);
 	bool found = false;
 
-	for (size_t i = 0; i < w->nchildren; i++) {
-		struct child *c = w->children[i];
-
-		if (c->ended &&
-		    (mine ? c == mine : process_started_ms(orphan) + TICK_MS > c->started))
+	CHILDREN_IN(w, CHILD_ENDED, c, next)
+		if (mine ? c == mine : process_started_ms(orphan) + TICK_MS > c->started)
 			found = c->left = true;
-	}
 	return found;
 }
 
@@ -145,18 +153,14 @@ pause_ms(const struct worker *w)
 	return w->cfg.slots == 1 ? ALONE_MS : AMONG_OTHERS_MS;
 }
 
-static void
-swept(struct worker *w, struct child *c)
+/*
+ * The first look at what a child left can wait until its end is to be written, and then be
+ * for several; not if others wait for that, or if its control group is to be had again.
+ */
+static int64_t
+first_sweep_at(const struct worker *w, const struct child *c)
 {
-	if (c->left) {
-		c->sweep_at = deadline_in(pause_ms(w));
-		complain(w, c);
-		return;
-	}
-	RUNS_IN(w, RUN_ENDED, r, next)
-		if (r->child == c)
-			run_swept(w, r);
-	child_forget(w, c);
+	return w->cfg.slots == 1 || c->group ? c->ended : ends_linger_until(w, c->ended);
 }
 
 int64_t
@@ -164,9 +168,11 @@ tree_due(const struct worker *w)
 {
 	int64_t due = NEVER;
 
-	for (size_t i = 0; i < w->nchildren; i++)
-		if (w->children[i]->ended)
-			due = earliest(due, w->children[i]->sweep_at);
+	CHILDREN_IN(w, CHILD_ENDED, c, next) {
+		due = earliest(due, c->sweep_at ? c->sweep_at : first_sweep_at(w, c));
+		if (!c->sweep_at)	/* nor have those behind it, which ended later */
+			break;
+	}
 	return due;
 }
 
@@ -219,6 +225,13 @@ kill_group(const struct child *c)
 }
 
 static void
+try_again(struct worker *w, struct child *c)
+{
+	c->sweep_at = deadline_in(pause_ms(w));
+	complain(w, c);
+}
+
+static void
 sweep(struct worker *w)
 {
 	bool orphans, later;
@@ -226,14 +239,18 @@ sweep(struct worker *w)
 	reap(w);
 	orphans = may_have_orphans(w);
 	later = orphans && now_ms() < w->walked_at + pause_ms(w);
-	for (size_t i = 0; i < w->nchildren; i++)
-		if (w->children[i]->ended)
-			w->children[i]->left = kill_group(w->children[i]) || later;
+	CHILDREN_IN(w, CHILD_ENDED, c, next)
+		c->left = kill_group(c) || later;
 	if (orphans && !later)
 		kill_orphans(w);
-	for (size_t i = w->nchildren; i-- > 0;)
-		if (w->children[i]->ended)
-			swept(w, w->children[i]);
+	RUNS_IN(w, RUN_ENDED, r, next)
+		if (r->child && !r->child->left)
+			run_swept(w, r);
+	CHILDREN_IN(w, CHILD_ENDED, c, next)
+		if (c->left)
+			try_again(w, c);
+		else
+			child_forget(w, c);
 }
 
 size_t
@@ -241,11 +258,12 @@ tree_poll(const struct worker *w, struct pollfd *table)
 {
 	size_t n = 0;
 
-	for (size_t i = 0; i < w->nchildren; i++)
-		if (w->children[i]->ended && w->children[i]->group)
+	if (!w->ngroups)
+		return 0;
+	CHILDREN_IN(w, CHILD_ENDED, c, next)
+		if (c->group)
 			table[n++] = (struct pollfd){
-				.fd = w->children[i]->group->cgroup.events,
-				.events = POLLPRI };
+				.fd = c->group->cgroup.events, .events = POLLPRI };
 	return n;
 }
 

@@ -97,15 +97,18 @@ struct job_group {
 	bool taken;
 };
 
+enum child_state { CHILD_RUNS, CHILD_ENDED, CHILD_STATES };
+
 /* A process that we started, until nothing of what it started was found alive. */
 struct child {
+	TAILQ_ENTRY(child) link;	/* the list of its state */
 	struct proc proc;
 	pid_t leader;			/* its pid, also when it has gone */
 	struct uuid mark;		/* in its environment, unless it has thrown that away */
 	struct job_group *group;	/* what it started is in; NULL: none */
 	struct proc_end end;
-	int64_t started, ended;		/* ended: 0 while it runs */
-	int64_t sweep_at;		/* when to look for what it left behind */
+	int64_t started, ended;
+	int64_t sweep_at;	/* when to look again for what it left behind; 0: not looked yet */
 	bool left, stuck;		/* there was something; it does not die */
 };
 
@@ -192,7 +195,7 @@ struct worker {
 	size_t nruns, in_state[RUN_STATES];
 	size_t held;			/* bytes, by all of them */
 	int64_t slots;			/* of them that can run at once */
-	struct child **children;
+	TAILQ_HEAD(child_list, child) children[CHILD_STATES];	/* in the order they came to be so */
 	size_t nchildren;
 	struct handler *handlers;	/* --pipe */
 	size_t nhandlers;
@@ -317,6 +320,8 @@ struct pg_val claim_words(struct pg_array *a, char *const *words);
 /* ends.c */
 int64_t ends_due(const struct worker *w);
 void ends_turn(struct worker *w);
+/* What has ended then need not be written before this, for the sake of a larger batch. */
+int64_t ends_linger_until(const struct worker *w, int64_t ended);
 bool ends_are_answered(const struct worker *w);
 /* The connection is lost: what is unanswered is to be said again. */
 void ends_lost(struct worker *w);
@@ -356,6 +361,11 @@ void runs_free(struct worker *w);	/* at the end: the guardian gives back what th
 void run_flush_soon(struct run *r);
 
 /* child.c */
+/* All that are in a state; the child itself may go meanwhile. */
+#define CHILDREN_IN(w, state, c, next)                                          \
+	for (struct child *c = TAILQ_FIRST(&(w)->children[state]), *next;       \
+	     c && (next = TAILQ_NEXT(c, link), true); c = next)
+void children_init(struct worker *w);
 /*
  * Start a program; mark is in its environment.  The descriptors are as in proc_spec, and
  * stay yours.  NULL as proc_spawn() says.
@@ -366,8 +376,8 @@ struct child *child_start(struct worker *w, const struct command *c, const int f
  * The leader has exited: its end is known, and what it left is looked for.  -1 as
  * proc_collect() says: its program never ran, it can be forgotten.
  */
-int child_exited(struct child *c, struct err *e) MUSTCHECK;
-void child_forget(struct worker *w, struct child *c);	/* nothing of it is there */
+int child_exited(struct worker *w, struct child *c, struct err *e) MUSTCHECK;
+void child_forget(struct worker *w, struct child *c);	/* it has ended, nothing of it is there */
 void children_kill(struct worker *w);			/* at once */
 void children_free(struct worker *w);
 /* Pipes of which a child has one end; ours does not block. */
