@@ -6,7 +6,7 @@
  * of the worker, which is their subreaper, and so does what an orphan leaves behind
  * when it is killed.  An end is written only after nothing of the job was found.
  *
- * Whose an orphan is: its session, or the token in its environment, says so.  One
+ * Whose an orphan is: its session, or the job's id in its environment, says so.  One
  * that has thrown away both belongs to some job that ran when it was started; it is
  * killed when the first of them ends.  With one slot it is the job's: the next begins
  * when nothing is left of the last.
@@ -61,7 +61,7 @@ reap(struct worker *w)
 static bool
 mark_of(pid_t pid, struct uuid *mark)
 {
-	static const char *const names[] = { "JOBCTL_TOKEN=", "JOBCTL_HANDLER=" };
+	static const char *const names[] = { "JOBCTL_JOB_ID=", "JOBCTL_HANDLER=" };
 	AUTOSTR s = STR(ENVIRONMENT_MAX);
 	char path[64], buf[16384];
 	struct err ignored;

@@ -57,6 +57,19 @@ alive() {	# NAME
 	dead c
 }
 
+@test "so is what short jobs leave behind while more are at hand" {
+	local i id
+	for i in {1..8}; do
+		id=$(submit_sh "$(escape "a$i" keep)")
+		submit_sh "! grep -qs 'State:.[^Z]' /proc/\$(cat $D/a$i)/status" "after => '{$id}'" "max_attempts => 1" >/dev/null
+		for _ in {1..10}; do
+			submit_sh : >/dev/null
+		done
+	done
+	sh_worker -j 2 --drain
+	prints 96 sql "SELECT count(*) FROM jobctl.job WHERE queue = '$Q' AND status = 'completed'"
+}
+
 @test "the processes of another job live on" {
 	local a b
 	a=$(submit_sh "$(escape a keep) $(wait_for go)")
