@@ -453,7 +453,8 @@ write_at(const struct worker *w)
 	RUNS_IN(w, RUN_ENDED, r, next) {
 		int64_t ready = ends_linger_until(w, r->ended);
 
-		if (r->child && !r->child->sweep_at)	/* tree.c has yet to look; so for those behind it */
+		/* tree.c has yet to look what is left of it, and of those behind */
+		if (r->child && !r->child->sweep_at)
 			break;
 		if (r->child)
 			continue;
