@@ -244,10 +244,10 @@ claimed(void *ctx, const PGresult *res, const struct err *e)
 	w->next_due = NEVER;
 	if (n)
 		w->idle_since = NEVER;
-	if (n || w->nruns || again)
+	/* while maintenance is under way, there may yet be something: it has us look again */
+	if (n || w->nruns || again || w->maintaining)
 		return;
-	/* while maintenance is under way, there may yet be something */
-	if ((w->cfg.drain || w->cfg.once) && !w->maintaining)
+	if (w->cfg.drain || w->cfg.once)
 		worker_drain(w, "nothing is ready");
 	idle(w);
 }

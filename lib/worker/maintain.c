@@ -69,11 +69,14 @@ maintained(void *ctx, const PGresult *res, const struct err *e)
 					  deadline_in(pg_get_i64(res, 0, 1) + db_jitter(LATE_MS)));
 }
 
+/* Who leaves when there is nothing has not believed a claim that came meanwhile. */
 static void
 maintenance_is_over(struct worker *w, const PGresult *res)
 {
+	bool may_leave = w->cfg.drain || w->cfg.once || w->cfg.idle_exit != NEVER;
+
 	w->maintaining = false;
-	if ((gave_back(res) || w->cfg.drain || w->cfg.once) && !w->claim_want)
+	if ((gave_back(res) || may_leave) && !w->claim_want)
 		w->look_at = 0;
 }
 

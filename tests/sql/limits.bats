@@ -30,7 +30,12 @@ load queue
 	ms=$(sql 'SELECT next_ms FROM jobctl.worker_idle(t.w(1))')
 	[ "$ms" -gt 3500000 ]
 	[ "$ms" -le 3600000 ]
-	sql "UPDATE jobctl.queues SET paused_until = now() - interval '1 s'"
+	is f 'SELECT overdue FROM jobctl.worker_idle(t.w(1))'
+	# it ends between a claim and this: the claim has to be said again, but not for ever
+	is t "UPDATE jobctl.queues SET paused_until = now() - interval '1 ms';
+		SELECT overdue AND next_ms IS NULL FROM jobctl.worker_idle(t.w(1))"
+	is f "UPDATE jobctl.queues SET paused_until = now() - interval '1 s';
+		SELECT overdue FROM jobctl.worker_idle(t.w(1))"
 	is '{Ready}' 'SELECT reasons FROM jobctl.job WHERE id = t.j(1)'
 	is 1 'SELECT t.claim(1, 2)'
 	is 'default||||' 'SELECT queue, paused_at, paused_by, paused_why, paused_until FROM jobctl.queue'
