@@ -155,12 +155,14 @@ pause_ms(const struct worker *w)
 
 /*
  * The first look at what a child left can wait until its end is to be written, and then be
- * for several; not if others wait for that, or if its control group is to be had again.
+ * for several; not if the next job or its control group waits for that, nor past the lease.
  */
 static int64_t
 first_sweep_at(const struct worker *w, const struct child *c)
 {
-	return w->cfg.slots == 1 || c->group ? c->ended : ends_linger_until(w, c->ended);
+	if (w->cfg.slots == 1 || c->group)
+		return c->ended;
+	return earliest(ends_linger_until(w, c->ended), w->fence_at);
 }
 
 int64_t
