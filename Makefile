@@ -27,7 +27,7 @@ PG_CFLAGS := $(shell pkg-config --cflags libpq 2>/dev/null || echo -I/usr/includ
 ALL_CFLAGS = -std=gnu17 -D_GNU_SOURCE $(CFLAGS) $(WARN) -Ilib -I$(O) $(PG_CFLAGS) \
 	     -DJOBCTL_VERSION='"$(VERSION)"' -fstack-protector-strong -fPIE
 ALL_LDFLAGS = -pie -Wl,-z,relro -Wl,-z,now -Wl,--as-needed $(LDFLAGS)
-LDLIBS = -lpq -ljansson -lssl -lcrypto -lm
+LDLIBS = -lpq -ljansson -lssl -lcrypto
 ifneq ($(SAN),)
 ALL_CFLAGS += -fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer
 ALL_LDFLAGS += -fsanitize=$(SAN)

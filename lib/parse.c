@@ -97,7 +97,7 @@ parse_duration(const char *z, int64_t min, int64_t max, int64_t *ms, struct err 
 		limit_text(max, hi);
 		return err_set(e, ERR_USAGE, "%.60s is out of range (%s to %s)", z, lo, hi);
 	}
-	*ms = llround(sum);
+	*ms = (int64_t)(sum + 0.5);
 	return 0;
 bad:
 	return err_set(e, ERR_USAGE, "\"%.60s\" is not a duration; write 500ms, 30s, 5m, 2h or 7d", z);
@@ -278,7 +278,7 @@ duration_text(double s, char buf[32])
 	int64_t n;
 
 	s = fabs(s);
-	n = s < 1e15 ? llround(s) : 0;
+	n = s < 1e15 ? (int64_t)(s + 0.5) : 0;
 	if (s >= 1e15)
 		snprintf(buf, 32, "%sages", sign);
 	else if (s < 9.95)

@@ -60,6 +60,7 @@ sets() {
 	head=$(sql "SELECT max(version) FROM jobctl.schema_migrations WHERE set = 'jobctl'")
 	max=$(sed -n 's/^#define PG_SCHEMA_MAX //p' "$SUITE_ROOT/lib/pg.h")
 	[ "$head" = "$max" ]
+	sql "SELECT jobctl.require_schema($head, $head)"	# which has it from its own file
 }
 
 @test "psql runs the files of each set too" {
