@@ -14,7 +14,7 @@
 enum {
 	PREFETCH_MS = 200, PREFETCH_MAX = 1000,
 	PREFETCH_BYTES = 4 << 20, /* of args */
-	UNWRITTEN_MAX = 1000,	  /* ends that wait to be written: then no more jobs */
+	UNWRITTEN_MAX = 1500,	  /* ends that wait to be written: then no more jobs */
 	HOLD_MS = 1000,		  /* a job that could not start by then goes back */
 	DUE_MIN_MS = 20,	  /* schedules elsewhere must not make us spin */
 };

@@ -20,6 +20,7 @@ enum {
 	OUTPUT_CALLS = 4,	/* unanswered */
 	AGAIN_MS = 100, AGAIN_MAX_MS = 10000,	/* before a refused end is said again */
 	LINGER_MS = 50, ENOUGH = 400,	/* a batch of short jobs is worth this wait */
+	END_CALLS = 2,		/* unanswered, by the second connection: it never waits for us */
 };
 
 static void
@@ -293,11 +294,15 @@ drop_result(struct worker *w, struct run *r, const struct err *e)
 static void
 unsettled(struct worker *w, const struct err *e)
 {
-	struct run *r;
+	struct run *r, *before;
 
-	while ((r = TAILQ_LAST(&w->runs[RUN_WRITING], run_list))) {	/* so they keep their order */
+	/* the last first: so they keep their order */
+	for (r = TAILQ_LAST(&w->runs[RUN_WRITING], run_list); r; r = before) {
 		int64_t wait = 0;
 
+		before = TAILQ_PREV(r, run_list, link);
+		if (r->end_call != w->end_answered && e->kind != ERR_UNAVAILABLE)
+			continue;
 		run_become(w, r, RUN_ENDED);
 		r->report.fresh = has_report(r);
 		if (e->kind != ERR_UNAVAILABLE && r->alone) {
@@ -327,7 +332,7 @@ answered(void *ctx, const PGresult *res, const struct err *e)
 {
 	struct worker *w = ctx;
 
-	w->finishing = false;
+	w->end_answered++;
 	if (!claims_follow(w))
 		claim_again(w);
 	if (e) {
@@ -442,13 +447,26 @@ ends_linger_until(const struct worker *w, int64_t ended)
 	return hurry ? ended : ended + LINGER_MS;
 }
 
+/*
+ * One call after the other; a second connection has its next one at hand when it is through
+ * with the last, if that is worth a call.
+ */
+static bool
+may_write(const struct worker *w)
+{
+	int64_t unanswered = w->end_calls - w->end_answered;
+	bool ahead = !claims_follow(w) && now_ms() < w->second.until;
+
+	return !unanswered || (ahead && unanswered < END_CALLS && w->in_state[RUN_ENDED] >= ENOUGH);
+}
+
 /* When there are ends to be written. */
 static int64_t
 write_at(const struct worker *w)
 {
 	int64_t at = NEVER;
 
-	if (w->finishing)
+	if (!may_write(w))
 		return NEVER;
 	RUNS_IN(w, RUN_ENDED, r, next) {
 		int64_t ready = ends_linger_until(w, r->ended);
@@ -474,11 +492,13 @@ write_ends(struct worker *w)
 	n = pick(w, v);
 	if (!n)
 		return;
-	w->finishing = true;
+	w->end_calls++;
 	send_output(w, v, n, !v[0]->apart);
 	send_reports(w, v, n, !v[0]->apart);
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n; i++) {
+		v[i]->end_call = w->end_calls;
 		run_become(w, v[i], RUN_WRITING);
+	}
 	if (v[0]->outcome)
 		finish(w, v, n);
 	else
@@ -490,7 +510,7 @@ write_ends(struct worker *w)
 bool
 ends_are_answered(const struct worker *w)
 {
-	return !w->finishing && w->output_calls == w->output_answered &&
+	return w->end_calls == w->end_answered && w->output_calls == w->output_answered &&
 	       w->report_calls == w->report_answered;
 }
 
@@ -515,7 +535,7 @@ ends_due(const struct worker *w)
 void
 ends_lost(struct worker *w)
 {
-	w->finishing = false;
+	w->end_calls = w->end_answered = 0;
 	w->output_calls = w->output_answered = 0;
 	w->report_calls = w->report_answered = 0;
 	for (int state = RUN_STARTED; state < RUN_STATES; state++)

@@ -134,6 +134,7 @@ struct run {
 	int64_t started, expires, ended;	/* expires: the timeout */
 	int64_t ran_ms;
 	int64_t flush_at;		/* when output and report may be sent next */
+	int64_t end_call;		/* that carries the end, while that is on its way */
 	int64_t retry_at;		/* when an unwritten end may be said again */
 	int refused;			/* how often the end could not be written */
 	bool alone;			/* it was refused in company: say it by itself */
@@ -216,7 +217,7 @@ struct worker {
 	bool pooled;			/* through a pooler: nobody can wake us */
 	int64_t beat_ms, beat_at, fence_at, maintain_at;
 	int64_t asked_at;		/* when the beat on its way was sent */
-	bool beating, maintaining, finishing;
+	bool beating, maintaining;
 	int64_t neighbours_at;		/* when to look at the workers of our host */
 	int64_t again_ms;		/* how long after one was dead */
 	struct watched watched[WATCHED];
@@ -225,6 +226,7 @@ struct worker {
 	int64_t watchdog_ms, watchdog_at;
 	int64_t output_calls, output_answered;
 	int64_t report_calls, report_answered;
+	int64_t end_calls, end_answered;
 	bool pressed;			/* more output is held than should be */
 
 	bool claiming;

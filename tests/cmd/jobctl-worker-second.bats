@@ -81,6 +81,38 @@ start_waiting_worker() {	# ARG...
 	eventually 20 all_completed 451
 }
 
+# The server has not read yet what it was sent: more ends, while the last ones wait.
+ends_are_ahead() {
+	ss -xHn | awk -v path="$PGHOST/.s.PGSQL.$PGPORT" '$5 == path && $3 > 16384 { found = 1 } END { exit !found }'
+}
+
+@test "the next ends are at hand there before the last are answered" {
+	many 1400
+	start_waiting_worker --lease $((120 * SUITE_SLOW))s
+	eventually 20 ends_are_ahead
+	let_ends_go
+	all_once 1400
+}
+
+@test "ends that are refused take none of those behind them along" {
+	sql "ALTER TABLE jobctl.finished_jobs ADD CONSTRAINT test_refuses CHECK (result IS NULL)"
+	sql "SELECT jobctl.submit('bad', queue => '$Q')" >/dev/null
+	many 1399
+	hold_ends
+	# shellcheck disable=SC2016	# the script is for the handler
+	start_worker -q "$Q" --pipe --window 150 -v --lease $((120 * SUITE_SLOW))s -- \
+		bash -c 'until [ -e "$1/go" ]; do sleep 0.02; done
+			exec jq -c --unbuffered "{id, ok: true} + (if .kind == \"bad\" then {result: {}} else {} end)"' - "$D"
+	eventually 20 says 'ends go by a second connection'
+	touch "$D/go"
+	eventually 20 ends_wait
+	eventually 20 ends_are_ahead
+	let_ends_go
+	eventually 60 all_completed 1400
+	eventually 20 says "a job's result was refused"
+	run ! says 'msg=ended '	# which it says of an end that was written before
+}
+
 @test "while ends wait there, the lease is renewed by the first, and explain sees what they wait for" {
 	local beat
 	many 150
