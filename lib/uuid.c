@@ -3,7 +3,7 @@
  */
 #include "uuid.h"
 
-#include <ctype.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -104,11 +104,12 @@ uuid_equal(const struct uuid *a, const struct uuid *b)
 	return !memcmp(a->b, b->b, sizeof a->b);
 }
 
-static unsigned
-hex_value(char c)
-{
-	return (unsigned)(isdigit((unsigned char)c) ? c - '0' : tolower((unsigned char)c) - 'a' + 10);
-}
+/* Of a character, one more than its value as a hex digit; 0: it is none. */
+static const unsigned char hex_values[UCHAR_MAX + 1] = {
+	['0'] = 1, 2, 3, 4, 5, 6, 7, 8, 9, 10,
+	['A'] = 11, 12, 13, 14, 15, 16,
+	['a'] = 11, 12, 13, 14, 15, 16,
+};
 
 /* Hex digits of z into nibbles of lo and hi; the number read, or -1 if z has anything else. */
 static int
@@ -123,9 +124,9 @@ read_digits(const char *z, struct uuid *lo, struct uuid *hi)
 
 		if (*p == '-' && p > z && p[-1] != '-' && (n == 8 || n == 12 || n == 16 || n == 20))
 			continue;
-		if (!isxdigit((unsigned char)*p) || n == 32)
+		if (!hex_values[(unsigned char)*p] || n == 32)
 			return -1;
-		v = hex_value(*p);
+		v = hex_values[(unsigned char)*p] - 1U;
 		if (n % 2) {
 			lo->b[n / 2] = (unsigned char)(lo->b[n / 2] | v);
 			hi->b[n / 2] = (unsigned char)((hi->b[n / 2] & 0xf0) | v);
