@@ -24,7 +24,7 @@ child_free(struct child *c)
 
 struct child *
 child_start(struct worker *w, const struct command *command, const int fds[4],
-	    const struct uuid *mark, struct err *e)
+	    const struct mark *mark, struct err *e)
 {
 	struct child *c = xcalloc(1, sizeof *c);
 	AUTOFD group = -1;

@@ -331,7 +331,7 @@ command_make(struct worker *w, const struct run *r, struct command *c, struct er
 }
 
 void
-command_handler(struct worker *w, const struct uuid *mark, struct command *c)
+command_handler(struct worker *w, const struct uuid *id, struct command *c)
 {
 	size_t n = 0, nenv = 0;
 
@@ -339,7 +339,7 @@ command_handler(struct worker *w, const struct uuid *mark, struct command *c)
 	for (char *const *a = w->cfg.command; *a; a++)
 		push(&c->argv, &n, xstrdup(*a));
 	inherit(w->env, NULL, c, &nenv);
-	push(&c->envp, &nenv, xasprintf("JOBCTL_HANDLER=%s", uuid_str(mark).z));
+	push(&c->envp, &nenv, xasprintf("JOBCTL_HANDLER=%s", uuid_str(id).z));
 }
 
 void

@@ -142,7 +142,7 @@ let_go(struct handler *h, struct run *r)
 static int
 spawn(struct worker *w, struct handler *h, struct err *e)
 {
-	struct uuid mark = uuid_random();
+	struct mark mark = { .id = uuid_random() };
 	AUTOFD in = -1;
 	AUTOFD out = -1;
 	AUTOFD err = -1;
@@ -151,7 +151,7 @@ spawn(struct worker *w, struct handler *h, struct err *e)
 	if (child_pipe_to(&in, &h->in, e) || child_pipe_from(&h->out, &out, e) ||
 	    child_pipe_from(&h->err, &err, e))
 		return -1;
-	command_handler(w, &mark, &c);
+	command_handler(w, &mark.id, &c);
 	h->child = child_start(w, &c, (const int[]){ in, out, err, -1 }, &mark, e);
 	command_free(&c);
 	return h->child ? 0 : -1;

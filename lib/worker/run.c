@@ -206,7 +206,8 @@ spawn(struct worker *w, struct run *r, const struct command *c, struct err *e)
 	if (in < 0 || child_pipe_from(&r->out, &out, e) ||
 	    child_pipe_from(&r->err, &err, e) || child_pipe_from(&r->control, &control, e))
 		return -1;
-	r->child = child_start(w, c, (const int[]){ in, out, err, control }, &r->id, e);
+	r->child = child_start(w, c, (const int[]){ in, out, err, control },
+			       &(const struct mark){ r->id, r->token }, e);
 	return r->child ? 0 : -1;
 }
 

@@ -6,7 +6,7 @@
  * of the worker, which is their subreaper, and so does what an orphan leaves behind
  * when it is killed.  An end is written only after nothing of the job was found.
  *
- * Whose an orphan is: its session, or the job's id in its environment, says so.  One
+ * Whose an orphan is: its session, or id and token in its environment, say so.  One
  * that has thrown away both belongs to some job that ran when it was started; it is
  * killed when the first of them ends.  With one slot it is the job's: the next begins
  * when nothing is left of the last.
@@ -57,14 +57,24 @@ reap(struct worker *w)
 	}
 }
 
+/* A variable of an environment, NAME= and all; false if it is not there, or no UUID. */
+static bool
+get_uuid(const struct str *env, const char *name, struct uuid *u)
+{
+	struct err ignored;
+
+	for (const char *p = env->buf, *end = env->buf + env->len; p < end; p += strlen(p) + 1)
+		if (!strncmp(p, name, strlen(name)))
+			return uuid_parse(p + strlen(name), u, &ignored) == 0;
+	return false;
+}
+
 /* The mark in a process's environment as it was when its program began; false if none. */
 static bool
-mark_of(pid_t pid, struct uuid *mark)
+mark_of(pid_t pid, struct mark *mark)
 {
-	static const char *const names[] = { "JOBCTL_JOB_ID=", "JOBCTL_HANDLER=" };
 	AUTOSTR s = STR(ENVIRONMENT_MAX);
 	char path[64], buf[16384];
-	struct err ignored;
 	AUTOFD fd = -1;
 	ssize_t n;
 
@@ -72,11 +82,10 @@ mark_of(pid_t pid, struct uuid *mark)
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	while (fd >= 0 && (n = read(fd, buf, sizeof buf)) > 0)
 		str_add(&s, buf, (size_t)n);
-	for (const char *p = s.buf, *end = s.buf + s.len; p < end; p += strlen(p) + 1)
-		for (size_t i = 0; i < NELEM(names); i++)
-			if (!strncmp(p, names[i], strlen(names[i])))
-				return uuid_parse(p + strlen(names[i]), mark, &ignored) == 0;
-	return false;
+	if (!get_uuid(&s, "JOBCTL_TOKEN=", &mark->token))
+		mark->token = (struct uuid){ { 0 } };
+	return get_uuid(&s, "JOBCTL_JOB_ID=", &mark->id) ||
+	       get_uuid(&s, "JOBCTL_HANDLER=", &mark->id);
 }
 
 static bool
@@ -94,7 +103,15 @@ leads(const struct child *c, const void *session)
 static bool
 has_mark(const struct child *c, const void *mark)
 {
-	return uuid_equal(&c->mark, mark);
+	const struct mark *m = mark;
+
+	return uuid_equal(&c->mark.id, &m->id) && uuid_equal(&c->mark.token, &m->token);
+}
+
+static bool
+has_id(const struct child *c, const void *id)
+{
+	return uuid_equal(&c->mark.id, id);
 }
 
 static const struct child *
@@ -113,13 +130,15 @@ owner(const struct worker *w, const struct process *orphan)
 {
 	ino_t group = w->ngroups ? cgroup_of(orphan->pid) : 0;
 	const struct child *c = group ? find(w, is_in, &group) : NULL;
-	struct uuid mark;
+	struct mark mark;
 
 	if (!c)
 		c = find(w, leads, &orphan->session);
-	if (!c && mark_of(orphan->pid, &mark))
-		c = find(w, has_mark, &mark);
-	return c;
+	if (c || !mark_of(orphan->pid, &mark))
+		return c;
+	/* of a job that was taken from us and came again there can be two */
+	c = find(w, has_mark, &mark);
+	return c ? c : find(w, has_id, &mark.id);
 }
 
 /* Marks the ended children that count as alive while this process is; false if none. */

@@ -99,12 +99,18 @@ struct job_group {
 
 enum child_state { CHILD_RUNS, CHILD_ENDED, CHILD_STATES };
 
+/* What tells whose a process is: in its environment, unless it has thrown that away. */
+struct mark {
+	struct uuid id;			/* the job's, or a handler's */
+	struct uuid token;		/* of the job's run */
+};
+
 /* A process that we started, until nothing of what it started was found alive. */
 struct child {
 	TAILQ_ENTRY(child) link;	/* the list of its state */
 	struct proc proc;
 	pid_t leader;			/* its pid, also when it has gone */
-	struct uuid mark;		/* in its environment, unless it has thrown that away */
+	struct mark mark;
 	struct job_group *group;	/* what it started is in; NULL: none */
 	struct proc_end end;
 	int64_t started, ended;
@@ -373,7 +379,7 @@ void children_init(struct worker *w);
  * stay yours.  NULL as proc_spawn() says.
  */
 struct child *child_start(struct worker *w, const struct command *c, const int fds[4],
-			  const struct uuid *mark, struct err *e) MUSTCHECK;
+			  const struct mark *mark, struct err *e) MUSTCHECK;
 /*
  * The leader has exited: its end is known, and what it left is looked for.  -1 as
  * proc_collect() says: its program never ran, it can be forgotten.
@@ -426,7 +432,7 @@ int command_init(struct worker *w, struct err *e) MUSTCHECK;	/* kinds and enviro
 /* What to run for a job; ERR_DATA if its args do not fit. */
 int command_make(struct worker *w, const struct run *r, struct command *c,
 		 struct err *e) MUSTCHECK;
-void command_handler(struct worker *w, const struct uuid *mark, struct command *c);
+void command_handler(struct worker *w, const struct uuid *id, struct command *c);
 void command_free(struct command *c);
 bool command_is_permanent(const struct worker *w, int exit_code);
 

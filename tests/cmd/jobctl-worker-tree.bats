@@ -70,6 +70,19 @@ alive() {	# NAME
 	prints 96 sql "SELECT count(*) FROM jobctl.job WHERE queue = '$Q' AND status = 'completed'"
 }
 
+@test "what a job left behind before it was taken away dies, though the job runs here again" {
+	local id
+	id=$(submit_sh "if [ \$JOBCTL_ATTEMPT = 1 ]; then $(escape kept keep) exec sleep 1000; fi
+		echo \$\$ >$D/again; exec sleep 1000")
+	start_sh_worker -j 2 --lease $((4 * SUITE_SLOW))s --poll 50ms
+	eventually 10 exists "$D/kept"
+	sql "UPDATE jobctl.jobs SET status = 'pending', token = NULL, worker_id = NULL, started_at = NULL WHERE id = '$id'"
+	eventually 10 test -s "$D/again"
+	eventually 10 says 'superseded'
+	eventually 10 dead kept
+	alive again
+}
+
 @test "the processes of another job live on" {
 	local a b
 	a=$(submit_sh "$(escape a keep) $(wait_for go)")
