@@ -210,9 +210,13 @@ ends_are_ahead() {
 
 @test "through a pooler, too" {
 	start_pooler
-	many 450
-	JOBCTL_DATABASE=$POOLER start_many_worker -v
+	many 1400
+	hold_ends
+	JOBCTL_DATABASE=$POOLER start_many_worker -v --lease $((120 * SUITE_SLOW))s
 	eventually 20 says 'ends go by a second connection'
 	touch "$D/go"
-	all_once 450
+	eventually 20 prints 1 sql "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()
+		AND wait_event_type = 'Lock' AND query LIKE '%jobctl.finish(%'"
+	let_ends_go
+	all_once 1400
 }
