@@ -154,9 +154,8 @@ feed() {
 	ask submit jobctl-submit k n=2
 	ask told jobctl-status -a
 	use_own_server other
-	ask first_call jobctl-status
 	ask migrate_status jobctl-migrate status
-	eventually 20 prints 2 waiting
+	eventually 20 prints 1 waiting
 	use_own_server jobctl
 	eventually 20 prints 10 waiting
 
@@ -167,7 +166,7 @@ feed() {
 	exec 8>&-
 	kill -TERM "${PID[told]}" "${PID[migrate_told]}"
 	ends told 143
-	for name in status logs cancel reap search index first_call migrate_status migrate copy; do
+	for name in status logs cancel reap search index migrate_status migrate copy; do
 		ends "$name" 69
 		gives_up "$name"
 	done
