@@ -296,7 +296,7 @@ unsettled(struct worker *w, const struct err *e)
 {
 	struct run *r, *before;
 
-	/* the last first: so they keep their order */
+	/* The last first: so they keep their order.  A lost connection loses all at once. */
 	for (r = TAILQ_LAST(&w->runs[RUN_WRITING], run_list); r; r = before) {
 		int64_t wait = 0;
 

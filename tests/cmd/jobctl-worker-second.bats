@@ -217,6 +217,7 @@ ends_are_ahead() {
 	touch "$D/go"
 	eventually 20 prints 1 sql "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()
 		AND wait_event_type = 'Lock' AND query LIKE '%jobctl.finish(%'"
+	eventually 20 ends_are_ahead
 	let_ends_go
 	all_once 1400
 }
