@@ -600,6 +600,19 @@ pg_get_i64(const PGresult *res, int row, int col)
 	return strtoll(PQgetvalue(res, row, col), NULL, 10);
 }
 
+struct pg_tid
+pg_get_tid(const PGresult *res, int row, int col)
+{
+	struct pg_tid t = { .offset = 0 };
+	char *end;
+
+	if (PQgetisnull(res, row, col))
+		return t;
+	t.block = (uint32_t)strtoul(PQgetvalue(res, row, col) + 1, &end, 10);	/* (block,offset) */
+	t.offset = (uint16_t)strtoul(end + 1, NULL, 10);
+	return t;
+}
+
 double
 pg_get_double(const PGresult *res, int row, int col)
 {

@@ -41,6 +41,11 @@ struct pg_val {
 	const char *ptr;	/* NULL: the value is in raw */
 	unsigned char raw[16];
 };
+/* Where a row is in its table, until somebody changes it; offset 0: nowhere. */
+struct pg_tid {
+	uint32_t block;
+	uint16_t offset;
+};
 struct pg_val pg_null(void);				/* of unknown type */
 struct pg_val pg_bool(bool v);
 struct pg_val pg_i32(int32_t v);
@@ -50,6 +55,7 @@ struct pg_val pg_text(const char *s);			/* NULL is SQL NULL */
 struct pg_val pg_json(const char *s);			/* jsonb, as text; NULL is SQL NULL */
 struct pg_val pg_bytes(const void *p, size_t n);	/* bytea */
 struct pg_val pg_uuid(const struct uuid *u);		/* NULL is SQL NULL */
+struct pg_val pg_tid(const struct pg_tid *t);		/* nowhere is SQL NULL */
 struct pg_val pg_ms(int64_t ms);			/* interval; NEVER is SQL NULL */
 struct pg_val pg_time(int64_t us);			/* timestamptz from microseconds since 1970; NEVER is SQL NULL */
 
@@ -234,6 +240,7 @@ enum err_kind pg_kind(const char *sqlstate);
 const char *pg_get(const PGresult *res, int row, int col);
 const char *pg_get_or_null(const PGresult *res, int row, int col);
 int64_t pg_get_i64(const PGresult *res, int row, int col);
+struct pg_tid pg_get_tid(const PGresult *res, int row, int col);	/* NULL: nowhere */
 double pg_get_double(const PGresult *res, int row, int col);
 bool pg_get_bool(const PGresult *res, int row, int col);
 /* Column by name; the name must exist. */

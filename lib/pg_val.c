@@ -11,7 +11,7 @@
 /* From the server's pg_type.dat; fixed for ever. */
 enum {
 	OID_BOOL = 16, OID_BYTEA = 17, OID_INT8 = 20, OID_INT4 = 23, OID_TEXT = 25,
-	OID_FLOAT8 = 701, OID_TIMESTAMPTZ = 1184, OID_INTERVAL = 1186, OID_UUID = 2950,
+	OID_TID = 27, OID_FLOAT8 = 701, OID_TIMESTAMPTZ = 1184, OID_INTERVAL = 1186, OID_UUID = 2950,
 	OID_JSONB = 3802,
 };
 
@@ -21,7 +21,7 @@ static const struct {
 	{ OID_BOOL, 1000 },   { OID_BYTEA, 1001 },  { OID_INT8, 1016 },
 	{ OID_INT4, 1007 },   { OID_TEXT, 1009 },   { OID_FLOAT8, 1022 },
 	{ OID_UUID, 2951 },   { OID_JSONB, 3807 },  { OID_INTERVAL, 1187 },
-	{ OID_TIMESTAMPTZ, 1185 },
+	{ OID_TIMESTAMPTZ, 1185 }, { OID_TID, 1010 },
 };
 
 static struct pg_val
@@ -98,6 +98,19 @@ pg_uuid(const struct uuid *u)
 	struct pg_val v = { .oid = OID_UUID, .format = 1, .len = -1 };
 
 	return u ? fixed(OID_UUID, u->b, 16) : v;
+}
+
+struct pg_val
+pg_tid(const struct pg_tid *t)
+{
+	struct pg_val v = { .oid = OID_TID, .format = 1, .len = -1 };
+	unsigned char b[6];
+
+	if (!t->offset)
+		return v;
+	memcpy(b, &(uint32_t){ htobe32(t->block) }, 4);
+	memcpy(b + 4, &(uint16_t){ htobe16(t->offset) }, 2);
+	return fixed(OID_TID, b, sizeof b);
 }
 
 struct pg_val

@@ -16,6 +16,8 @@ enum {
 	PREFETCH_BYTES = 4 << 20, /* of args */
 	UNWRITTEN_MAX = 1500,	  /* ends that wait to be written: then no more jobs */
 	HOLD_MS = 1000,		  /* a job that could not start by then goes back */
+	AHEAD = 100,		  /* jobs as short as that by one claim: their rows need not say so */
+	MARK_MS = 1000,		  /* then they are to */
 	DUE_MIN_MS = 20,	  /* schedules elsewhere must not make us spin */
 };
 
@@ -64,19 +66,44 @@ claim_hold(struct run *r)
 	r->hold_until = deadline_in(HOLD_MS);
 }
 
-int64_t
-claim_held_until(const struct worker *w)
+static int64_t
+held_until(const struct worker *w)
 {
 	return held_up(w) ? TAILQ_FIRST(&w->runs[RUN_CLAIMED])->hold_until : NEVER;
+}
+
+/* A heartbeat has it written that what we hold runs, once that was claimed a second ago. */
+static void
+mark(struct worker *w)
+{
+	int64_t now = now_ms();
+
+	w->mark_at = NEVER;
+	for (int state = 0; state < RUN_STATES; state++)
+		RUNS_IN(w, state, r, next)
+			if (now >= r->mark_at) {
+				r->mark_at = NEVER;
+				w->beat_at = 0;
+			} else {
+				w->mark_at = earliest(w->mark_at, r->mark_at);
+			}
 }
 
 void
 claim_tick(struct worker *w)
 {
-	while (now_ms() >= claim_held_until(w)) {
+	while (now_ms() >= held_until(w)) {
 		run_stop(w, TAILQ_FIRST(&w->runs[RUN_CLAIMED]), STOP_INTERRUPT);
 		w->mean_ms = PREFETCH_MS;	/* jobs are longer now than they were */
 	}
+	if (now_ms() >= w->mark_at)
+		mark(w);
+}
+
+int64_t
+claim_tick_due(const struct worker *w)
+{
+	return earliest(held_until(w), w->mark_at);
 }
 
 int64_t
@@ -115,7 +142,10 @@ take(struct worker *w, const PGresult *res, int row)
 	if (!PQgetisnull(res, row, 7))
 		r->timeout_ms = pg_get_i64(res, row, 7) > 0 ? pg_get_i64(res, row, 7) : 1;
 	r->checkpoint = get_text(res, row, 8);
+	r->row = pg_get_tid(res, row, 9);
 	claim_hold(r);
+	r->mark_at = r->row.offset ? deadline_in(MARK_MS) : NEVER;
+	w->mark_at = earliest(w->mark_at, r->mark_at);
 	w->mean_args = w->mean_args * 0.9 + (double)PQgetlength(res, row, 4) * 0.1;
 	w->taken++;
 	if (w->draining)
@@ -269,6 +299,7 @@ claim(struct worker *w)
 
 	if (!w->claim_want) {
 		w->claim_want = wanted(w);
+		w->claim_ahead = w->claim_want >= AHEAD && prefetch(w) >= AHEAD;
 		w->claim_token = uuid_random();
 	}
 	if (w->tell_idle && !w->draining)
@@ -277,10 +308,10 @@ claim(struct worker *w)
 	w->looked_at = now_ms();
 	pipe_call(&w->first.pipe, db_deadline(w),
 		  "SELECT id, project, queue, kind, args, attempt, max_attempts, timeout_ms,"
-		  " checkpoint FROM jobctl.claim($1, $2, $3, $4, $5)",
+		  " checkpoint, place FROM jobctl.claim($1, $2, $3, $4, $5, $6)",
 		  PG_ARGS(pg_uuid(&w->claim_token), pg_uuid(&w->id),
 			  claim_words(&queues, w->queues), pg_i32((int32_t)w->claim_want),
-			  claim_words(&kinds, w->kinds)),
+			  claim_words(&kinds, w->kinds), pg_bool(w->claim_ahead)),
 		  claimed, w);
 	pg_array_free(&queues);
 	pg_array_free(&kinds);

@@ -346,7 +346,7 @@ answered(void *ctx, const PGresult *res, const struct err *e)
 
 /* Arrays for the columns of finish(), an element per run. */
 struct ends {
-	struct pg_array id, token, outcome, code, signal, error, result, cpu, rss;
+	struct pg_array id, token, outcome, code, signal, error, result, cpu, rss, place;
 };
 
 static void
@@ -361,6 +361,7 @@ add_end(struct ends *x, const struct run *r)
 	pg_array_add(&x->result, pg_json(r->report.result));
 	add(&x->cpu, pg_double(r->cpu_s), r->cpu_s >= 0);
 	add(&x->rss, pg_i64(r->rss_bytes), r->rss_bytes >= 0);
+	add(&x->place, pg_tid(&r->row), r->row.offset != 0);
 }
 
 static void
@@ -372,13 +373,14 @@ finish(struct worker *w, struct run *const *v, size_t n)
 		add_end(&x, v[i]);
 	pipe_call(w->ends, db_deadline(w),
 		  "SELECT id, token, verdict, status "
-		  "FROM jobctl.finish($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+		  "FROM jobctl.finish($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
 		  PG_ARGS(pg_uuid(&w->id), pg_array(&x.id, pg_uuid(&w->id)),
 			  pg_array(&x.token, pg_uuid(&w->id)),
 			  pg_array(&x.outcome, pg_text("")), pg_array(&x.code, pg_i32(0)),
 			  pg_array(&x.signal, pg_i32(0)), pg_array(&x.error, pg_text("")),
 			  pg_array(&x.result, pg_json("")), pg_array(&x.cpu, pg_double(0)),
-			  pg_array(&x.rss, pg_i64(0))),
+			  pg_array(&x.rss, pg_i64(0)),
+			  pg_array(&x.place, pg_tid(&(struct pg_tid){ .offset = 0 }))),
 		  answered, w);
 	pg_array_free(&x.id);
 	pg_array_free(&x.token);
@@ -389,6 +391,7 @@ finish(struct worker *w, struct run *const *v, size_t n)
 	pg_array_free(&x.result);
 	pg_array_free(&x.cpu);
 	pg_array_free(&x.rss);
+	pg_array_free(&x.place);
 }
 
 /* All for the same reason; without one there is no record of it. */

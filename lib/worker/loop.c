@@ -300,7 +300,7 @@ due(const struct worker *w)
 	t = earliest(t, handlers_due(w));
 	t = earliest(t, tree_due(w));
 	t = earliest(t, give_up_at(w));
-	return earliest(t, claim_held_until(w));
+	return earliest(t, claim_tick_due(w));
 }
 
 /*
@@ -416,6 +416,7 @@ init(struct worker *w)
 	w->slots = w->cfg.slots * (w->cfg.pipe ? w->cfg.window : 1);
 	w->backoff_ms = 100;
 	w->fence_at = w->idle_since = w->drain_until = w->next_due = w->lost_at = NEVER;
+	w->mark_at = NEVER;
 	w->signalled_at[0] = w->signalled_at[1] = INT64_MIN / 2;
 	w->end_at = deadline_in(w->cfg.max_time);
 	w->watchdog_ms = sd_watchdog_ms();

@@ -120,6 +120,7 @@ struct child {
 
 struct run {
 	struct uuid id, token;
+	struct pg_tid row;		/* where it is in the table, if it was taken ahead */
 	char *project, *queue, *kind, *args, *checkpoint;
 	int attempt, max_attempts;
 	int64_t timeout_ms;		/* 0: none */
@@ -137,6 +138,7 @@ struct run {
 	int64_t bad_lines;
 	struct run_report report;
 	int64_t hold_until;		/* if it cannot be started by then, it goes back */
+	int64_t mark_at;		/* taken ahead: its row is to say that it runs; or NEVER */
 	int64_t started, expires, ended;	/* expires: the timeout */
 	int64_t ran_ms;
 	int64_t flush_at;		/* when output and report may be sent next */
@@ -238,6 +240,8 @@ struct worker {
 	bool claiming;
 	struct uuid claim_token;
 	int64_t claim_want;		/* of the claim on its way or lost; 0: none */
+	bool claim_ahead;		/* that claim alone says whose its jobs are, not their rows */
+	int64_t mark_at;		/* the first of what was taken ahead */
 	int64_t look_at, looked_at;	/* when to claim next; the last time */
 	bool look_again;		/* the claim on its way may not see all there is */
 	bool tell_idle;			/* the last claim came short: ask to be woken before the next */
@@ -320,8 +324,9 @@ int64_t claim_due(const struct worker *w);
 void claim(struct worker *w);
 void claim_again(struct worker *w);
 void claim_hold(struct run *r);		/* for a moment, in which it may start */
-int64_t claim_held_until(const struct worker *w);
-void claim_tick(struct worker *w);	/* gives back what has been held too long */
+/* Gives back what has been held too long; has the server told of what takes longer than expected. */
+void claim_tick(struct worker *w);
+int64_t claim_tick_due(const struct worker *w);
 /* A list of words as text[]; NULL is SQL NULL. */
 struct pg_val claim_words(struct pg_array *a, char *const *words);
 

@@ -201,23 +201,38 @@ CREATE TRIGGER refuse_change BEFORE UPDATE OF status, token, worker_id, queue ON
     EXECUTE FUNCTION jobctl.refuse_change();
 
 -- A worker cannot go while it has claims; whoever claims has its row share-locked.
+--
+-- To write into each job's row that it runs is most of what a claim costs, and a job that takes
+-- a millisecond is gone before anybody could read it.  So a worker that takes many short jobs
+-- takes them ahead: the claim alone says whose they are, and their rows say pending until
+-- mark_running() writes it there: when one is not through a second later, when its worker gives
+-- it back or dies, or when somebody is about to change it.  Whoever changes a pending job has
+-- its row locked and asks mark_running() with a statement of its own before: a claim locks the
+-- rows, too, and has them until what it took can be seen.
 CREATE TABLE jobctl.claims (
     token uuid NOT NULL,
     queue text NOT NULL,
+    ahead boolean NOT NULL DEFAULT false,
     worker_id uuid NOT NULL REFERENCES jobctl.workers,
     ids uuid[] NOT NULL,
+    first_seq bigint,
+    last_seq bigint,
     unfinished integer NOT NULL CONSTRAINT ck_claim_is_open CHECK (unfinished > 0),
     claimed_at timestamptz NOT NULL DEFAULT now(),
-    PRIMARY KEY (token, queue)
+    PRIMARY KEY (token, queue, ahead),
+    CONSTRAINT ck_ahead_has_bounds CHECK (num_nulls(first_seq, last_seq) = CASE WHEN ahead THEN 0 ELSE 2 END)
 ) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_threshold = 100,
         autovacuum_vacuum_cost_delay = 0);
 -- ids that were made one after the other shrink well, and that costs more than it saves
 ALTER TABLE jobctl.claims ALTER COLUMN ids SET STORAGE EXTERNAL;
 CREATE INDEX claims_worker ON jobctl.claims (worker_id);
 CREATE INDEX claims_queue ON jobctl.claims (queue);
+CREATE INDEX claims_ahead ON jobctl.claims (queue) WHERE ahead;
 COMMENT ON TABLE jobctl.claims IS 'what each claim took of a queue: how running jobs are found and counted';
 COMMENT ON COLUMN jobctl.claims.unfinished IS
     'how many of ids still run under this token; the row goes with the last';
+COMMENT ON COLUMN jobctl.claims.ahead IS 'the rows of these jobs do not say that they run; see jobctl.mark_running';
+COMMENT ON COLUMN jobctl.claims.first_seq IS 'with last_seq: the least and the greatest seq of jobs taken ahead';
 
 CREATE TABLE jobctl.job_dependencies (
     job_id uuid NOT NULL,

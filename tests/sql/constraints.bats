@@ -121,8 +121,10 @@ insert_job() {	# 'COLUMN, ...' 'VALUE, ...'
 	jobs 1
 	sql 'SELECT t.worker(1), t.claim(1, 1)'
 	refuses 23503 'DELETE FROM jobctl.workers' claims_worker_id_fkey
-	refuses 23503 "INSERT INTO jobctl.claims VALUES (t.k(2), 'q', t.w(2), t.jj(1), 1)" claims_worker_id_fkey
+	refuses 23503 "INSERT INTO jobctl.claims (token, queue, worker_id, ids, unfinished) VALUES (t.k(2), 'q', t.w(2), t.jj(1), 1)" claims_worker_id_fkey
 	refuses 23514 'UPDATE jobctl.claims SET unfinished = 0' ck_claim_is_open
+	refuses 23514 'UPDATE jobctl.claims SET ahead = true, first_seq = 1' ck_ahead_has_bounds
+	refuses 23514 'UPDATE jobctl.claims SET first_seq = 1' ck_ahead_has_bounds
 }
 
 @test "dependencies, progress and events" {

@@ -190,12 +190,14 @@ waiters="SELECT count(*) FROM pg_locks WHERE relation = 'jobctl.queues'::regclas
 	is 600 "SELECT count(*) FROM jobctl.jobs WHERE status = 'pending' AND attempt = 0"
 }
 
-@test "a limit is not counted with the eyes of yesterday" {
+@test "neither a limit nor what others took is seen with the eyes of yesterday" {
 	jobs 1
 	sql "SELECT jobctl.limit_queue('default', 1), t.worker(1)"
 	refuses JC078 'BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT t.claim(1, 1)'
 	sql "SELECT jobctl.limit_queue('default', NULL)"
-	sql 'BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT t.claim(1, 1); COMMIT'
+	refuses JC078 'BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT t.claim(1, 1)'
+	refuses JC078 'BEGIN ISOLATION LEVEL SERIALIZABLE; SELECT t.claim(1, 1)'
+	is 1 'SELECT t.claim(1, 1)'
 }
 
 # --- projects ---

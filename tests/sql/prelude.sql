@@ -31,12 +31,20 @@ CREATE FUNCTION t.claim(w integer, k integer, slots integer DEFAULT 1, queues te
     FROM jobctl.claim(t.k(k), t.w(w), queues, slots, kinds) WITH ORDINALITY c
 $$;
 
+-- The same, taken ahead.
+CREATE FUNCTION t.ahead(w integer, k integer, slots integer DEFAULT 1, queues text[] DEFAULT '{default}') RETURNS text
+LANGUAGE sql AS $$
+    SELECT string_agg(t.n(c.id)::text, ',' ORDER BY c.ordinality)
+    FROM jobctl.claim(t.k(k), t.w(w), queues, slots, NULL, true) WITH ORDINALITY c
+$$;
+
 -- Job j ended under token k: verdict and status.
 CREATE FUNCTION t.finish(w integer, j integer, k integer, outcome text DEFAULT 'ok', error text DEFAULT NULL,
                          code integer DEFAULT NULL) RETURNS text LANGUAGE sql AS $$
     SELECT string_agg(concat_ws(' ', f.verdict, f.status), ',')
     FROM jobctl.finish(t.w(w), t.jj(j), t.kk(k), ARRAY[outcome], ARRAY[code], ARRAY[NULL::integer], ARRAY[error],
-                       ARRAY[NULL::jsonb], ARRAY[0.5::double precision], ARRAY[4096::bigint]) f
+                       ARRAY[NULL::jsonb], ARRAY[0.5::double precision], ARRAY[4096::bigint],
+                       ARRAY[(SELECT o.ctid FROM jobctl.jobs o WHERE o.id = t.j(j))]) f
 $$;
 
 CREATE FUNCTION t.give_back(w integer, j integer, k integer, why text DEFAULT NULL) RETURNS text LANGUAGE sql AS $$
@@ -88,11 +96,15 @@ CREATE FUNCTION t.broken() RETURNS SETOF text LANGUAGE sql AS $$
     SELECT format('claim %s of %s counts %s and has %s', c.token, c.queue, c.unfinished, n.n)
     FROM jobctl.claims c CROSS JOIN LATERAL (
         SELECT count(*) AS n FROM jobctl.jobs j
-        WHERE j.id = ANY (c.ids) AND j.token = c.token AND j.queue = c.queue AND j.worker_id = c.worker_id) n
+        WHERE j.id = ANY (c.ids) AND j.queue = c.queue
+          AND (c.ahead AND j.token IS NULL OR NOT c.ahead AND j.token = c.token AND j.worker_id = c.worker_id)) n
     WHERE n.n <> c.unfinished
     UNION ALL
+    SELECT format('job %s is taken ahead twice', i.id) FROM jobctl.claims c, unnest(c.ids) AS i(id)
+    WHERE c.ahead GROUP BY i.id HAVING count(*) > 1
+    UNION ALL
     SELECT format('job %s runs under no claim', j.id) FROM jobctl.jobs j
-    WHERE j.status = 'running' AND NOT EXISTS (SELECT FROM jobctl.claims c WHERE c.token = j.token AND j.id = ANY (c.ids))
+    WHERE j.status = 'running' AND NOT EXISTS (SELECT FROM jobctl.claims c WHERE c.token = j.token AND NOT c.ahead AND j.id = ANY (c.ids))
     UNION ALL
     SELECT format('job %s has %s blockers and %s dependencies', j.id, j.blockers, n.n)
     FROM jobctl.jobs j CROSS JOIN LATERAL (

@@ -29,6 +29,9 @@ BEGIN
                       WHERE j.id = ANY (todo) AND j.status = 'running' ORDER BY j.id FOR NO KEY UPDATE);
         ended := ARRAY(SELECT j.id FROM jobctl.jobs j
                        WHERE j.id = ANY (todo) AND j.status <> 'running' ORDER BY j.id FOR UPDATE);
+        PERFORM jobctl.mark_running(ended);
+        told := told || ARRAY(SELECT j.id FROM jobctl.jobs j WHERE j.id = ANY (ended) AND j.status = 'running');
+        ended := ARRAY(SELECT unnest(ended) EXCEPT SELECT unnest(told));
         by_hand := ARRAY(SELECT j.id FROM jobctl.jobs j JOIN jobctl.workers w ON w.worker_id = j.worker_id AND w.pid = 0
                          WHERE j.id = ANY (told));
         RETURN QUERY SELECT j.id, j.status, CASE WHEN j.status = 'running' AND j.id <> ALL (by_hand) THEN 'running'

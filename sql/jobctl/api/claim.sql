@@ -1,15 +1,18 @@
--- drop: FUNCTION jobctl.claim(uuid, uuid, text[], integer, text[])
+-- drop: FUNCTION jobctl.claim(uuid, uuid, text[], integer, text[], boolean)
 --
 -- Take up to slots jobs that are ready, from the queues in the order given (null:
 -- every queue), of the kinds given (null: every kind), highest priority and
 -- oldest first.  The token is made up by the worker and names this claim for ever;
 -- said again with the same token the claim returns the same jobs, so an answer
--- that was lost is not lost.  JC069 if the worker is not registered, or its lease
+-- that was lost is not lost.  ahead: these jobs are so short that nobody needs to read in
+-- their rows that they run, see the table jobctl.claims; where running jobs are counted, the
+-- rows say so nevertheless.  place: where the row of one taken ahead is, for finish().  JC069 if the worker is not registered, or its lease
 -- has run out.
 CREATE OR REPLACE FUNCTION jobctl.claim(
-    token uuid, worker uuid, queues text[], slots integer, kinds text[] DEFAULT NULL)
+    token uuid, worker uuid, queues text[], slots integer, kinds text[] DEFAULT NULL,
+    ahead boolean DEFAULT false)
 RETURNS TABLE (id uuid, project text, queue text, kind text, args jsonb, attempt integer,
-               max_attempts integer, timeout_ms bigint, checkpoint jsonb)
+               max_attempts integer, timeout_ms bigint, checkpoint jsonb, place tid)
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET plan_cache_mode = force_generic_plan
@@ -19,11 +22,13 @@ DECLARE
     visible text[] := jobctl.project_filter();
     quotas boolean;
     q text;
+    room integer;
     wanted integer;
     taken integer := 0;
-    places tid[];
-    ids uuid[];
+    locked record;
+    quickly boolean;
 BEGIN
+    PERFORM jobctl.require_read_committed();
     -- said again while the first is still under way: wait for what that one takes
     PERFORM pg_advisory_xact_lock(uuid_hash_extended(claim.token, 1));
     -- share-locked: a reaper that believes it dead cannot remove it under our hands
@@ -35,10 +40,11 @@ BEGIN
     END IF;
     IF EXISTS (SELECT FROM jobctl.claims c WHERE c.token = claim.token) THEN
         RETURN QUERY
-            SELECT j.id, j.project_id::text, j.queue::text, j.kind::text, j.args::jsonb, j.attempt, j.max_attempts,
-                   (extract(epoch FROM j.timeout) * 1000)::bigint, p.checkpoint
+            SELECT j.id, j.project_id::text, j.queue::text, j.kind::text, j.args::jsonb,
+                   j.attempt + c.ahead::integer, j.max_attempts,
+                   (extract(epoch FROM j.timeout) * 1000)::bigint, p.checkpoint, CASE WHEN c.ahead THEN j.ctid END
             FROM jobctl.claims c
-            JOIN jobctl.jobs j ON j.id = ANY (c.ids) AND j.token = c.token
+            JOIN jobctl.jobs j ON j.id = ANY (c.ids) AND (c.ahead AND j.token IS NULL OR j.token = c.token)
             LEFT JOIN jobctl.job_progress p ON p.job_id = j.id
             WHERE c.token = claim.token AND c.worker_id IS NOT DISTINCT FROM worker
             ORDER BY j.priority DESC, j.seq;
@@ -57,36 +63,54 @@ BEGIN
              (SELECT u.name FROM unnest(claim.queues) WITH ORDINALITY AS u(name, n)
               GROUP BY u.name ORDER BY min(u.n))
     LOOP
-        wanted := least(slots - taken, jobctl.queue_room(q));
+        room := jobctl.queue_room(q);
+        wanted := least(slots - taken, room);
         CONTINUE WHEN wanted <= 0;
+        quickly := claim.ahead AND NOT quotas AND room = 1000000;
+        IF quickly THEN
+            -- one at a time: who would lock rows that are just being taken keeps their ends from being written
+            PERFORM pg_advisory_xact_lock(hashtextextended(q, 3));
+        END IF;
         -- Locks first: what is locked stays where it is, and the update goes straight there.
         IF quotas THEN
-            SELECT r.places, r.ids INTO places, ids FROM jobctl.lock_within_quotas(q, kinds, visible, wanted) r;
+            SELECT r.*, NULL::bigint AS first_seq, NULL::bigint AS last_seq INTO locked
+            FROM jobctl.lock_within_quotas(q, kinds, visible, wanted) r;
         ELSE
-            SELECT r.places, r.ids INTO places, ids FROM jobctl.lock_ready(q, kinds, visible, wanted, NULL) r;
+            SELECT r.* INTO locked FROM jobctl.lock_ready(q, kinds, visible, wanted, NULL, quickly) r;
         END IF;
-        CONTINUE WHEN ids IS NULL;
-        INSERT INTO jobctl.claims (token, queue, worker_id, ids, unfinished)
-        VALUES (claim.token, q, worker, ids, cardinality(ids));
+        CONTINUE WHEN locked.ids IS NULL;
+        INSERT INTO jobctl.claims (token, queue, worker_id, ids, unfinished, ahead, first_seq, last_seq)
+        VALUES (claim.token, q, worker, locked.ids, cardinality(locked.ids), quickly,
+                CASE WHEN quickly THEN locked.first_seq END, CASE WHEN quickly THEN locked.last_seq END);
+        taken := taken + cardinality(locked.ids);
+        IF quickly THEN
+            RETURN QUERY
+                SELECT j.id, j.project_id::text, j.queue::text, j.kind::text, j.args::jsonb, j.attempt + 1, j.max_attempts,
+                       (extract(epoch FROM j.timeout) * 1000)::bigint, p.checkpoint, j.ctid
+                FROM jobctl.jobs j LEFT JOIN jobctl.job_progress p ON p.job_id = j.id
+                WHERE j.ctid = ANY (locked.places)
+                ORDER BY j.priority DESC, j.seq;
+            EXIT WHEN taken >= claim.slots;
+            CONTINUE;
+        END IF;
         RETURN QUERY
             WITH took AS (
                 UPDATE jobctl.jobs j
                 SET status = 'running', token = claim.token, worker_id = worker,
                     attempt = j.attempt + 1, started_at = now()
-                WHERE j.ctid = ANY (places)
+                WHERE j.ctid = ANY (locked.places)
                 RETURNING j.id, j.project_id, j.queue, j.kind, j.args, j.attempt, j.max_attempts,
                           j.timeout, j.priority, j.seq
             )
             SELECT t.id, t.project_id::text, t.queue::text, t.kind::text, t.args::jsonb, t.attempt, t.max_attempts,
-                   (extract(epoch FROM t.timeout) * 1000)::bigint, p.checkpoint
+                   (extract(epoch FROM t.timeout) * 1000)::bigint, p.checkpoint, NULL::tid
             FROM took t LEFT JOIN jobctl.job_progress p ON p.job_id = t.id
             ORDER BY t.priority DESC, t.seq;
-        taken := taken + cardinality(ids);
         EXIT WHEN taken >= claim.slots;
     END LOOP;
     -- full: it will look by itself, nobody needs to tell it
     UPDATE jobctl.workers w SET idle = false WHERE w.worker_id = worker AND w.idle AND taken >= claim.slots;
 END
 $$;
-REVOKE ALL ON FUNCTION jobctl.claim(uuid, uuid, text[], integer, text[]) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION jobctl.claim(uuid, uuid, text[], integer, text[]) TO jobctl_worker;
+REVOKE ALL ON FUNCTION jobctl.claim(uuid, uuid, text[], integer, text[], boolean) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION jobctl.claim(uuid, uuid, text[], integer, text[], boolean) TO jobctl_worker;

@@ -49,7 +49,7 @@ BEGIN
         UNION ALL
         SELECT c.queue, 0, 0, 0, 0, sum(c.unfinished), NULL
         FROM jobctl.claims c
-        WHERE visible IS NULL AND (named IS NULL OR c.queue = ANY (named))
+        WHERE visible IS NULL AND NOT c.ahead AND (named IS NULL OR c.queue = ANY (named))
         GROUP BY c.queue
         UNION ALL
         SELECT c.queue, 0, 0, 0, 0, count(*), NULL

@@ -1,4 +1,4 @@
--- drop: FUNCTION jobctl.finish(uuid, uuid[], uuid[], text[], integer[], integer[], text[], jsonb[], double precision[], bigint[])
+-- drop: FUNCTION jobctl.finish(uuid, uuid[], uuid[], text[], integer[], integer[], text[], jsonb[], double precision[], bigint[], tid[])
 --
 -- Attempts ended: one array element each.  The outcome decides what becomes of
 -- the job:
@@ -8,7 +8,8 @@
 --   tempfail                              pending again after a while, the attempt given back
 --   exit signal timeout not_found not_executable
 --                                         pending again with backoff while attempts are left, else failed
--- A job whose cancelling was asked for is cancelled by any outcome but ok.
+-- A job whose cancelling was asked for is cancelled by any outcome but ok.  Places are those that
+-- claim() gave: they save looking for the rows.
 --
 -- Verdicts, in no order, one for each (id, token): accepted; repeated (said before,
 -- and accepted then); busy (somebody's transaction holds the row: say it again
@@ -16,7 +17,8 @@
 -- nothing was changed).
 CREATE OR REPLACE FUNCTION jobctl.finish(
     worker uuid, ids uuid[], tokens uuid[], outcomes text[], exit_codes integer[], signals integer[],
-    errors text[], results jsonb[], cpu_seconds double precision[], rss_bytes bigint[])
+    errors text[], results jsonb[], cpu_seconds double precision[], rss_bytes bigint[],
+    places tid[] DEFAULT NULL)
 RETURNS TABLE (id uuid, token uuid, verdict text, status text)
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -24,7 +26,7 @@ SET plan_cache_mode = force_generic_plan
 SET enable_seqscan = off AS $$
 DECLARE
     w jobctl.workers;
-    places tid[];
+    locked tid[];
     nths bigint[];
     done_ids uuid[];
     done_tokens uuid[];
@@ -33,35 +35,55 @@ DECLARE
     said text[];
     reporting uuid[];
     ended uuid[];
+    quick record;
+    n integer;
+    ahead boolean[];
 BEGIN
     PERFORM jobctl.require_read_committed();
     SELECT * INTO w FROM jobctl.workers o WHERE o.worker_id = worker AND o.role_name = jobctl.caller();
-    -- Locks first, and nothing wide: what is locked stays where it is, and the next
-    -- statement goes straight there.  Those with no progress have null in reporting.
-    SELECT array_agg(m.at), array_agg(m.nth), array_agg(m.id), array_agg(m.token), array_agg(m.queue),
-           array_agg(m.becomes), array_agg(m.said),
-           array_agg(CASE WHEN m.becomes <> 'pending' THEN m.reporting END),
-           array_agg(m.id) FILTER (WHERE m.becomes <> 'pending')
-    INTO places, nths, done_ids, done_tokens, done_queues, became, said, reporting, ended
-    FROM (SELECT j.ctid AS at, i.nth, j.id, j.token, j.queue, p.job_id AS reporting,
-                 coalesce(errors[i.nth], CASE WHEN i.outcome <> 'ok' THEN
-                          concat_ws(' ', i.outcome, coalesce(exit_codes[i.nth], signals[i.nth])) END) AS said,
-                 CASE WHEN i.outcome = 'ok' THEN 'completed'
-                      WHEN i.outcome = 'cancelled' OR j.cancel_requested_at IS NOT NULL THEN 'cancelled'
-                      WHEN i.outcome = 'permanent' THEN 'failed'
-                      WHEN i.outcome = 'tempfail' OR j.attempt < j.max_attempts THEN 'pending'
-                      ELSE 'failed' END AS becomes
-          FROM (SELECT DISTINCT ON (u.id, u.token) u.*
-                FROM unnest(finish.ids, finish.tokens, outcomes) WITH ORDINALITY AS u(id, token, outcome, nth)
-                ORDER BY u.id, u.token) i
-          JOIN jobctl.jobs j ON j.id = i.id AND j.token = i.token AND j.worker_id = w.worker_id
-          LEFT JOIN jobctl.job_progress p ON p.job_id = j.id
-          FOR UPDATE OF j SKIP LOCKED) m;
+    SELECT * INTO quick FROM jobctl.lock_ahead(w.worker_id, ids, tokens, outcomes, places);
+    n := coalesce(cardinality(quick.nths), 0);
+    IF n < cardinality(ids) THEN
+        -- Locks first, and nothing wide: what is locked stays where it is, and the next
+        -- statement goes straight there.  Those with no progress have null in reporting.
+        SELECT array_agg(m.at), array_agg(m.nth), array_agg(m.id), array_agg(m.token), array_agg(m.queue),
+               array_agg(m.becomes), array_agg(m.said),
+               array_agg(CASE WHEN m.becomes <> 'pending' THEN m.reporting END),
+               array_agg(m.id) FILTER (WHERE m.becomes <> 'pending')
+        INTO locked, nths, done_ids, done_tokens, done_queues, became, said, reporting, ended
+        FROM (SELECT j.ctid AS at, i.nth, j.id, j.token, j.queue, p.job_id AS reporting,
+                     coalesce(errors[i.nth], CASE WHEN i.outcome <> 'ok' THEN
+                              concat_ws(' ', i.outcome, coalesce(exit_codes[i.nth], signals[i.nth])) END) AS said,
+                     CASE WHEN i.outcome = 'ok' THEN 'completed'
+                          WHEN i.outcome = 'cancelled' OR j.cancel_requested_at IS NOT NULL THEN 'cancelled'
+                          WHEN i.outcome = 'permanent' THEN 'failed'
+                          WHEN i.outcome = 'tempfail' OR j.attempt < j.max_attempts THEN 'pending'
+                          ELSE 'failed' END AS becomes
+              FROM (SELECT DISTINCT ON (u.id, u.token) u.*
+                    FROM unnest(finish.ids, finish.tokens, outcomes) WITH ORDINALITY AS u(id, token, outcome, nth)
+                    WHERE u.nth NOT IN (SELECT unnest(quick.nths))
+                    ORDER BY u.id, u.token) i
+              JOIN jobctl.jobs j ON j.id = i.id AND j.token = i.token AND j.worker_id = w.worker_id
+              LEFT JOIN jobctl.job_progress p ON p.job_id = j.id
+              FOR UPDATE OF j SKIP LOCKED) m;
+    END IF;
+    IF n > 0 THEN
+        ahead := array_fill(true, ARRAY[n]) || array_fill(false, ARRAY[coalesce(cardinality(nths), 0)]);
+        locked := quick.places || locked;
+        nths := quick.nths || nths;
+        done_ids := quick.done_ids || done_ids;
+        done_tokens := quick.done_tokens || done_tokens;
+        done_queues := quick.done_queues || done_queues;
+        became := array_fill('completed'::text, ARRAY[n]) || became;
+        said := array_fill(NULL::text, ARRAY[n]) || said;
+        reporting := array_fill(NULL::uuid, ARRAY[n]) || reporting;
+        ended := quick.done_ids || ended;
+    END IF;
 
     -- Dated once the statement has its locks, for whoever counts: see count_ends().
     WITH gone AS (
         DELETE FROM jobctl.jobs j
-        USING unnest(places, nths, became, said, reporting) AS m(at, nth, becomes, said, reporting)
+        USING unnest(locked, nths, became, said, reporting) AS m(at, nth, becomes, said, reporting)
         LEFT JOIN jobctl.job_progress p ON p.job_id = m.reporting
         WHERE j.ctid = m.at AND m.becomes <> 'pending'
         RETURNING j.*, m.nth, m.becomes, m.said, p.done, p.total, p.message, p.stats, p.checkpoint
@@ -71,9 +93,11 @@ BEGIN
         spent, exit_code, signal, worker_pid, worker_host, max_rss_bytes, cpu_s, progress_done, progress_total,
         token, worker_id, status, outcome, project_id, queue, kind, created_by, unique_key, backoff,
         backoff_base, backoff_max, timeout, error_message, message, stats, checkpoint, result, args)
-    SELECT g.id, (SELECT clock_timestamp()), g.created_at, g.run_at, g.started_at, g.priority, g.attempt, g.max_attempts, g.crashes,
+    SELECT g.id, (SELECT clock_timestamp()), g.created_at, g.run_at,
+           coalesce(g.started_at, quick.since[array_position(quick.claims, tokens[g.nth])]), g.priority,
+           g.attempt + CASE WHEN g.token IS NULL THEN 1 ELSE 0 END, g.max_attempts, g.crashes,
            g.spent, exit_codes[g.nth], signals[g.nth], w.pid, w.host, rss_bytes[g.nth], cpu_seconds[g.nth], g.done, g.total,
-           g.token, g.worker_id, g.becomes, outcomes[g.nth], g.project_id, g.queue, g.kind, g.created_by,
+           tokens[g.nth], w.worker_id, g.becomes, outcomes[g.nth], g.project_id, g.queue, g.kind, g.created_by,
            g.unique_key, g.backoff, g.backoff_base, g.backoff_max, g.timeout,
            g.said, g.message, g.stats, g.checkpoint, results[g.nth], g.args
     FROM gone g;
@@ -101,7 +125,7 @@ BEGIN
         WHERE j.id = e.id AND m.becomes = 'pending';
     END IF;
 
-    PERFORM jobctl.leave_claims(done_tokens, done_queues);
+    PERFORM jobctl.leave_claims(done_tokens, done_queues, ahead);
     PERFORM jobctl.settle_dependents(ended);
     RETURN QUERY SELECT u.id, u.token, 'accepted', u.status FROM unnest(done_ids, done_tokens, became) AS u(id, token, status);
     IF cardinality(done_ids) = cardinality(ids) THEN
@@ -110,7 +134,10 @@ BEGIN
     RETURN QUERY
         SELECT DISTINCT u.id, u.token,
                CASE WHEN EXISTS (SELECT FROM jobctl.jobs j WHERE j.id = u.id AND j.token = u.token
-                                                             AND j.worker_id = w.worker_id) THEN 'busy'
+                                                             AND j.worker_id = w.worker_id)
+                      OR EXISTS (SELECT FROM jobctl.jobs j JOIN jobctl.claims c ON j.id = ANY (c.ids)
+                                 WHERE j.id = u.id AND j.token IS NULL AND c.token = u.token AND c.ahead
+                                   AND c.worker_id = w.worker_id) THEN 'busy'
                     WHEN EXISTS (SELECT FROM jobctl.finished_jobs f WHERE f.id = u.id AND f.token = u.token
                                  AND f.worker_id = worker AND f.outcome <> 'worker_lost')
                       OR EXISTS (SELECT FROM jobctl.job_attempts a WHERE a.job_id = u.id AND a.token = u.token
@@ -122,6 +149,6 @@ BEGIN
 END
 $$;
 REVOKE ALL ON FUNCTION jobctl.finish(uuid, uuid[], uuid[], text[], integer[], integer[], text[], jsonb[],
-    double precision[], bigint[]) FROM PUBLIC;
+    double precision[], bigint[], tid[]) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION jobctl.finish(uuid, uuid[], uuid[], text[], integer[], integer[], text[], jsonb[],
-    double precision[], bigint[]) TO jobctl_worker;
+    double precision[], bigint[], tid[]) TO jobctl_worker;

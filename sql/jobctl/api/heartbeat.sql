@@ -22,11 +22,17 @@ BEGIN
     IF NOT FOUND THEN
         RAISE EXCEPTION USING ERRCODE = 'JC069', MESSAGE = 'this worker is not registered, or was given up for dead';
     END IF;
+    PERFORM jobctl.mark_running(ARRAY(
+        SELECT j.id FROM jobctl.claims c JOIN jobctl.jobs j ON j.id = ANY (c.ids)
+        WHERE c.worker_id = worker AND c.ahead AND c.claimed_at <= now() - interval '1 second' AND j.status = 'pending'
+        FOR NO KEY UPDATE OF j SKIP LOCKED), worker);
     RETURN QUERY
         SELECT i.id, i.token, CASE WHEN j.id IS NULL THEN 'superseded' ELSE 'cancel' END
         FROM unnest(heartbeat.ids, heartbeat.tokens) AS i(id, token)
         LEFT JOIN jobctl.jobs j ON j.id = i.id AND j.token = i.token AND j.worker_id = worker
-        WHERE j.id IS NULL OR j.cancel_requested_at IS NOT NULL;
+        WHERE j.cancel_requested_at IS NOT NULL
+           OR j.id IS NULL AND NOT ((i.id, i.token) IN (SELECT h.id, h.token FROM jobctl.has_ahead(worker, heartbeat.tokens) h)
+                                    AND EXISTS (SELECT FROM jobctl.jobs o WHERE o.id = i.id AND o.token IS NULL));
     IF (SELECT sum(c.unfinished) FROM jobctl.claims c WHERE c.worker_id = worker) > cardinality(ids) THEN
         PERFORM jobctl.give_back(worker, array_agg(j.id), array_agg(j.token))
         FROM jobctl.claims c

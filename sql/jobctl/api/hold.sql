@@ -14,6 +14,9 @@ DECLARE
                            AND (visible IS NULL OR j.project_id = ANY (visible))
                          ORDER BY j.id FOR NO KEY UPDATE);
 BEGIN
+    PERFORM jobctl.require_read_committed();
+    PERFORM jobctl.mark_running(held);
+    held := ARRAY(SELECT j.id FROM jobctl.jobs j WHERE j.id = ANY (held) AND j.status = 'pending' ORDER BY j.id);
     UPDATE jobctl.jobs j SET status = 'held' WHERE j.id = ANY (held);
     PERFORM jobctl.note_events('hold', held, why);
     RETURN QUERY SELECT u.id, 'pending', 'held' FROM unnest(held) AS u(id);

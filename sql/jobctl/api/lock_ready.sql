@@ -1,4 +1,4 @@
--- drop: FUNCTION jobctl.lock_ready(text, text[], text[], integer, text[])
+-- drop: FUNCTION jobctl.lock_ready(text, text[], text[], integer, text[], boolean)
 --
 -- The part of claim() for one queue: the first jobs that are ready and that nobody
 -- else has, locked, but for those of the projects barred.  Null if there is none.
@@ -14,8 +14,14 @@
 -- seq is the highest.  What takes an old place meanwhile, because it was committed late or
 -- given back, waits so much longer, unless nothing else is found: then the whole queue is
 -- looked through.
+--
+-- What others have taken ahead (see 0002_queue.up.sql) still looks ready.  It is behind the
+-- mark; where there is none it is left out by its id.  And somebody who took jobs ahead may have
+-- committed, and let go of their rows, since the statement that looks for them began: so what
+-- was found is compared with the claims that there are by now.  One that reached as far as we is rare.
 CREATE OR REPLACE FUNCTION jobctl.lock_ready(queue text, kinds text[], visible text[], wanted integer,
-                                             barred text[], OUT places tid[], OUT ids uuid[])
+                                             barred text[], ahead boolean, OUT places tid[], OUT ids uuid[],
+                                             OUT first_seq bigint, OUT last_seq bigint)
 LANGUAGE plpgsql AS $$
 DECLARE
     setting text := 'jobctl.mark_' || md5(ROW(queue, kinds, visible, barred)::text);
@@ -33,11 +39,18 @@ DECLARE
     firsts bigint[];
     priorities integer[];
     seqs bigint[];
+    others_have uuid[];
+    late uuid[];
 BEGIN
     IF marked AND barred IS NULL THEN
         SELECT c.last_value INTO others FROM jobctl.claim_mark c;
     END IF;
     LOOP
+        IF late IS NOT NULL THEN
+            others_have := others_have || late;
+        ELSIF NOT marked THEN
+            others_have := jobctl.taken_ahead(queue, NULL, NULL);
+        END IF;
         highs := '{2147483647}';
         lows := '{}';
         firsts := '{}';
@@ -52,8 +65,8 @@ BEGIN
         lows := lows || -2147483648::bigint;
         firsts := firsts || -9223372036854775808;
 
-        SELECT array_agg(n.ctid), array_agg(n.id), array_agg(n.priority), array_agg(n.seq)
-        INTO places, ids, priorities, seqs
+        SELECT array_agg(n.ctid), array_agg(n.id), array_agg(n.priority), array_agg(n.seq), min(n.seq), max(n.seq)
+        INTO places, ids, priorities, seqs, first_seq, last_seq
         -- bounds that include: only then does reading begin at the mark
         FROM (SELECT r.* FROM unnest(highs, lows, firsts) AS m(high, low, first)
               CROSS JOIN LATERAL (
@@ -63,15 +76,19 @@ BEGIN
                     AND (kinds IS NULL OR j.kind = ANY (kinds))
                     AND (visible IS NULL OR j.project_id = ANY (visible))
                     AND (barred IS NULL OR j.project_id <> ALL (barred))
+                    AND j.id NOT IN (SELECT unnest(others_have))
                   ORDER BY j.priority DESC, j.seq
                   FOR NO KEY UPDATE SKIP LOCKED) r
               LIMIT wanted) n;
+        late := CASE WHEN ids IS NOT NULL THEN jobctl.taken_ahead(queue, first_seq, last_seq) END;
+        CONTINUE WHEN (SELECT bool_or(i.id IN (SELECT unnest(late))) FROM unnest(ids) AS i(id));
+        late := NULL;
         EXIT WHEN ids IS NOT NULL OR NOT marked;
         marked := false;
         began := clock_timestamp();
     END LOOP;
 
-    IF NOT marked AND (pg_stat_get_xact_tuples_returned('jobctl.jobs_claim'::regclass) - entries > 100 + 2 * wanted
+    IF NOT marked AND (ahead OR pg_stat_get_xact_tuples_returned('jobctl.jobs_claim'::regclass) - entries > 100 + 2 * wanted
                        OR pg_stat_get_xact_blocks_fetched('jobctl.jobs_claim'::regclass) - pages > 50 + wanted / 50) THEN
         until := extract(epoch FROM began + greatest(30 * (clock_timestamp() - began), '1 s'));
         marked := true;
@@ -80,16 +97,17 @@ BEGIN
         SELECT array_agg(m.priority ORDER BY m.priority DESC), array_agg(m.seq ORDER BY m.priority DESC)
         INTO marks, starts
         FROM (SELECT DISTINCT ON (a.priority) a.priority, a.seq
-              FROM (SELECT 1 AS age, t.priority, t.seq FROM unnest(priorities, seqs) AS t(priority, seq)
+              FROM (SELECT 1 AS age, t.priority, CASE WHEN ahead THEN max(t.seq) + 1 ELSE min(t.seq) END AS seq
+                    FROM unnest(priorities, seqs) AS t(priority, seq) GROUP BY t.priority
                     UNION ALL
                     SELECT 2, o.priority, o.seq FROM unnest(marks, starts) AS o(priority, seq)) a
-              ORDER BY a.priority DESC, a.age, a.seq LIMIT 16) m;
+              ORDER BY a.priority DESC, a.age LIMIT 16) m;
         PERFORM set_config(setting, concat_ws(' ', until, marks, starts), false);
         IF barred IS NULL THEN
-            PERFORM setval('jobctl.claim_mark', (seqs[cardinality(seqs)] << 15) |
+            PERFORM setval('jobctl.claim_mark', (seqs[cardinality(seqs)] + 1 << 15) |
                            (hashtext(setting || priorities[cardinality(seqs)]) & 32767));
         END IF;
     END IF;
 END
 $$;
-REVOKE ALL ON FUNCTION jobctl.lock_ready(text, text[], text[], integer, text[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION jobctl.lock_ready(text, text[], text[], integer, text[], boolean) FROM PUBLIC;

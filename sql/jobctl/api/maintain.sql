@@ -22,10 +22,11 @@ BEGIN
           AND NOT EXISTS (SELECT FROM jobctl.job_dependencies d WHERE d.needs_id = u.needs_id);
     END IF;
     DELETE FROM jobctl.claims c
-    WHERE (c.token, c.queue) IN (
-        SELECT o.token, o.queue FROM jobctl.claims o
+    WHERE (c.token, c.queue, c.ahead) IN (
+        SELECT o.token, o.queue, o.ahead FROM jobctl.claims o
         WHERE o.claimed_at < now() - interval '10 minutes'
-          AND NOT EXISTS (SELECT FROM jobctl.jobs j WHERE j.id = ANY (o.ids) AND j.token = o.token)
+          AND NOT EXISTS (SELECT FROM jobctl.jobs j WHERE j.id = ANY (o.ids)
+                          AND (j.token = o.token OR o.ahead AND j.token IS NULL))
         FOR UPDATE SKIP LOCKED);
     IF to_regclass('jobctl.finished_jobs_' || to_char(date_trunc('week', now() AT TIME ZONE 'UTC')
                                                       + interval '2 weeks', 'YYYYMMDD')) IS NULL THEN

@@ -12,7 +12,8 @@ LANGUAGE sql STABLE AS $$
     LEFT JOIN (SELECT j.project_id, count(*) AS n
                FROM jobctl.claims c CROSS JOIN LATERAL unnest(c.ids) AS i(id)
                CROSS JOIN LATERAL (SELECT o.project_id FROM jobctl.jobs o
-                                   WHERE o.id = i.id AND o.token = c.token LIMIT 1) j
+                                   WHERE o.id = i.id AND (o.token = c.token OR c.ahead AND o.token IS NULL)
+                                   LIMIT 1) j
                GROUP BY j.project_id) r ON r.project_id = p.project_id
     WHERE p.max_running IS NOT NULL
 $$;

@@ -41,8 +41,15 @@ BEGIN
         END;
         -- a finish under way is over when we have these
         PERFORM FROM jobctl.claims c WHERE c.worker_id = w.worker_id ORDER BY c.token, c.queue FOR UPDATE;
+        IF NOT dry_run THEN
+            PERFORM jobctl.mark_running(ARRAY(
+                SELECT j.id FROM jobctl.claims c JOIN jobctl.jobs j ON j.id = ANY (c.ids)
+                WHERE c.worker_id = w.worker_id AND c.ahead AND j.status = 'pending'
+                FOR NO KEY UPDATE OF j SKIP LOCKED), w.worker_id);
+        END IF;
         FOR job IN
-            SELECT j.* FROM jobctl.claims c JOIN jobctl.jobs j ON j.id = ANY (c.ids) AND j.token = c.token
+            SELECT j.* FROM jobctl.claims c
+            JOIN jobctl.jobs j ON j.id = ANY (c.ids) AND (j.token = c.token OR dry_run AND c.ahead AND j.token IS NULL)
             WHERE c.worker_id = w.worker_id
             FOR UPDATE OF j SKIP LOCKED
         LOOP

@@ -17,8 +17,10 @@ BEGIN
     WITH running AS MATERIALIZED (
         -- locked, so that none can end meanwhile and leave its report behind
         SELECT j.id, j.project_id, i.n FROM unnest(report.ids, report.tokens) WITH ORDINALITY AS i(id, token, n)
-        JOIN jobctl.jobs j ON j.id = i.id AND j.token = i.token AND j.worker_id = report.worker
-        JOIN jobctl.workers w ON w.worker_id = j.worker_id AND w.role_name = jobctl.caller()
+        JOIN jobctl.jobs j ON j.id = i.id
+        JOIN jobctl.workers w ON w.worker_id = report.worker AND w.role_name = jobctl.caller()
+        WHERE j.token = i.token AND j.worker_id = w.worker_id
+           OR j.token IS NULL AND (i.id, i.token) IN (SELECT h.id, h.token FROM jobctl.has_ahead(report.worker, report.tokens) h)
         FOR KEY SHARE OF j SKIP LOCKED
     ), written AS (
         INSERT INTO jobctl.job_progress AS p (job_id, project_id, done, total, message, stats, checkpoint)
@@ -41,9 +43,11 @@ BEGIN
             checkpoint = coalesce(excluded.checkpoint, p.checkpoint), updated_at = now()
     )
     SELECT i.id, i.token FROM unnest(report.ids, report.tokens) AS i(id, token)
-    JOIN jobctl.jobs j ON j.id = i.id AND j.token = i.token AND j.worker_id = report.worker
-    JOIN jobctl.workers w ON w.worker_id = j.worker_id AND w.role_name = jobctl.caller()
-    WHERE NOT EXISTS (SELECT FROM running r WHERE r.id = i.id);
+    JOIN jobctl.jobs j ON j.id = i.id
+    JOIN jobctl.workers w ON w.worker_id = report.worker AND w.role_name = jobctl.caller()
+    WHERE (j.token = i.token AND j.worker_id = w.worker_id
+           OR j.token IS NULL AND (i.id, i.token) IN (SELECT h.id, h.token FROM jobctl.has_ahead(report.worker, report.tokens) h))
+      AND NOT EXISTS (SELECT FROM running r WHERE r.id = i.id);
 END
 $$;
 REVOKE ALL ON FUNCTION jobctl.report(uuid, uuid[], uuid[], bigint[], bigint[], text[], jsonb[], jsonb[]) FROM PUBLIC;

@@ -38,6 +38,8 @@ BEGIN
                        AND (j.wake_at IS NOT NULL OR run_in IS NOT NULL OR edits IS NOT NULL)
                        AND (visible IS NULL OR j.project_id = ANY (visible))
                      ORDER BY j.id FOR NO KEY UPDATE);
+    PERFORM jobctl.mark_running(waiting);
+    waiting := ARRAY(SELECT j.id FROM jobctl.jobs j WHERE j.id = ANY (waiting) AND j.status = 'pending' ORDER BY j.id);
     live := ARRAY(SELECT j.id FROM jobctl.jobs j
                   WHERE j.id = ANY (ids) AND (visible IS NULL OR j.project_id = ANY (visible)));
     -- one that was live just now is left alone, whatever it has become

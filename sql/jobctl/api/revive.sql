@@ -13,6 +13,10 @@ DECLARE
 BEGIN
     -- whoever waits for one of them, and was not told of its end yet, goes on waiting
     DELETE FROM jobctl.unsettled u WHERE u.needs_id = ANY (ended);
+    -- a claim that took it ahead knows by its id alone that it is the claim's
+    UPDATE jobctl.claims c
+    SET ids = ARRAY(SELECT i.id FROM unnest(c.ids) AS i(id) WHERE i.id NOT IN (SELECT unnest(ended)))
+    WHERE c.ahead AND (SELECT bool_or(i.id IN (SELECT unnest(ended))) FROM unnest(c.ids) AS i(id));
     INSERT INTO jobctl.jobs (id, created_at, created_by, priority, attempt, spent, max_attempts, run_at, wake_at,
                              queue, project_id, kind, unique_key, backoff, backoff_base, backoff_max, timeout,
                              error_message, args)

@@ -21,6 +21,8 @@ BEGIN
     IF on_conflict = 'replace' THEN
         SELECT * INTO other FROM jobctl.jobs j
         WHERE j.project_id = project AND j.unique_key = key FOR NO KEY UPDATE;
+        PERFORM jobctl.mark_running(ARRAY[other.id]);
+        SELECT * INTO other FROM jobctl.jobs j WHERE j.id = other.id;
     ELSE
         SELECT * INTO other FROM jobctl.jobs j WHERE j.project_id = project AND j.unique_key = key;
     END IF;
