@@ -40,6 +40,9 @@ scalars(void)
 	is_str(one("SELECT $1", PG_ARGS(pg_i64(INT64_MIN))), "-9223372036854775808",
 	       "the least bigint");
 	is_str(one("SELECT $1", PG_ARGS(pg_double(-1.5))), "-1.5", "a double");
+	is_str(one("SELECT $1", PG_ARGS(pg_tid(&(struct pg_tid){ .block = 4294967294, .offset = 2 }))),
+	       "(4294967294,2)", "a place in a table");
+	is_str(one("SELECT $1", PG_ARGS(pg_tid(&(struct pg_tid){ .offset = 0 }))), "(null)", "nowhere");
 	is_str(one("SELECT $1", PG_ARGS(pg_text("a'b\\c\n€"))), "a'b\\c\n€", "text");
 	is_str(one("SELECT $1", PG_ARGS(pg_text(""))), "", "empty text");
 	is_str(one("SELECT $1", PG_ARGS(pg_text(NULL))), "(null)", "no text");
@@ -50,6 +53,21 @@ scalars(void)
 	is_str(one("SELECT $1", PG_ARGS(pg_uuid(&u))), uuid_str(&u).z, "a UUID");
 	is_str(one("SELECT $1", PG_ARGS(pg_uuid(NULL))), "(null)", "no UUID");
 	is_str(one("SELECT $1::text", PG_ARGS(pg_null())), "(null)", "NULL of no type");
+}
+
+static void
+places(void)
+{
+	struct err e;
+	PG_RES res = NULL;
+	struct pg_tid t;
+
+	if (pg_call(&db, &res, "SELECT '(4294967294,65535)'::tid, NULL::tid", PG_NOARGS, &e) < 1)
+		tap_bail(e.msg);
+	t = pg_get_tid(res, 0, 0);
+	ok(t.block == 4294967294 && t.offset == 65535, "a place is read");
+	t = pg_get_tid(res, 0, 1);
+	ok(!t.offset, "NULL is nowhere");
 }
 
 static void
@@ -99,6 +117,10 @@ arrays(void)
 	pg_array_add(&a, pg_ms(1500));
 	pg_array_add(&a, pg_ms(NEVER));
 	is_str(one("SELECT $1", PG_ARGS(pg_array(&a, pg_ms(0)))), "{00:00:01.5,NULL}", "of intervals");
+	pg_array_reset(&a);
+	pg_array_add(&a, pg_tid(&(struct pg_tid){ .block = 1, .offset = 2 }));
+	is_str(one("SELECT $1", PG_ARGS(pg_array(&a, pg_tid(&(struct pg_tid){ .offset = 0 })))), "{\"(1,2)\"}",
+	       "of places");
 	pg_array_reset(&a);
 	pg_array_add(&a, pg_bool(true));
 	is_str(one("SELECT $1", PG_ARGS(pg_array(&a, pg_bool(true)))), "{t}", "of booleans");
@@ -235,6 +257,7 @@ main(void)
 	if (pg_connect(&db, "jobctl-test", NULL, &e))
 		tap_bail(e.msg);
 	scalars();
+	places();
 	times();
 	arrays();
 	errors();
