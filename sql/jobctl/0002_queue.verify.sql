@@ -355,6 +355,14 @@ UPDATE jobctl.claims SET worker_id = gen_random_uuid();
 -- expect: 23514 ck_claim_is_open
 UPDATE jobctl.claims SET unfinished = 0;
 
+-- probe: ahead-without-bounds
+-- expect: 23514 ck_ahead_has_bounds
+UPDATE jobctl.claims SET ahead = true, first_seq = 1;
+
+-- probe: bounds-of-what-runs
+-- expect: 23514 ck_ahead_has_bounds
+UPDATE jobctl.claims SET first_seq = 1, last_seq = 2;
+
 -- probe: claim-twice
 -- expect: 23505 claims_pkey
 INSERT INTO jobctl.claims SELECT * FROM jobctl.claims;
@@ -490,6 +498,9 @@ SELECT token FROM jobctl.claims WHERE worker_id = 'a0000000-0000-4000-8000-00000
 
 -- query: claims-of-a-queue uses claims_queue rows 10000
 SELECT sum(unfinished) FROM jobctl.claims WHERE queue = 'queue-7';
+
+-- query: claims-ahead-of-a-queue uses claims_ahead rows 10000
+SELECT ids FROM jobctl.claims WHERE ahead AND queue = 'queue-7';
 
 -- query: dependents uses job_dependencies_needs
 SELECT job_id FROM jobctl.job_dependencies WHERE needs_id = '00000000-0000-4000-8000-000000000001';
