@@ -227,7 +227,7 @@ CREATE TABLE jobctl.claims (
 ALTER TABLE jobctl.claims ALTER COLUMN ids SET STORAGE EXTERNAL;
 CREATE INDEX claims_worker ON jobctl.claims (worker_id);
 CREATE INDEX claims_queue ON jobctl.claims (queue);
-CREATE INDEX claims_ahead ON jobctl.claims (queue) WHERE ahead;
+CREATE INDEX claims_ahead ON jobctl.claims (last_seq) WHERE ahead;
 COMMENT ON TABLE jobctl.claims IS 'what each claim took of a queue: how running jobs are found and counted';
 COMMENT ON COLUMN jobctl.claims.unfinished IS
     'how many of ids still run under this token; the row goes with the last';

@@ -230,6 +230,42 @@ claims() {	# AHEAD UNFINISHED IDS, a line each
 	[ "$(claims)" = 't|1|2' ]
 }
 
+@test "queues named in another order do not deadlock" {
+	local n pids=()
+
+	sql "SELECT jobctl.submit('a', queue => q) FROM generate_series(1, 200), unnest('{a,b,c}'::text[]) q" >/dev/null
+	sql 'SELECT t.worker(n) FROM generate_series(1, 4) n' >/dev/null
+	for n in '1 a,b,c' '2 c,b,a' '3 b,a,c' '4 c,a,b'; do
+		psql -XAtqc "DO \$\$ DECLARE j uuid[]; BEGIN FOR i IN 1..60 LOOP
+			SELECT array_agg(id) INTO j FROM jobctl.claim(t.k(${n%% *} * 1000 + i), t.w(${n%% *}), '{${n#* }}', 250, NULL, true);
+			CONTINUE WHEN j IS NULL;
+			PERFORM jobctl.give_back(t.w(${n%% *}), j, array_fill(t.k(${n%% *} * 1000 + i), ARRAY[cardinality(j)]));
+			COMMIT; END LOOP; END \$\$" >>"$BATS_TEST_TMPDIR/err" 2>&1 &
+		pids+=($!)
+	done
+	wait "${pids[@]}"
+	run -0 cat "$BATS_TEST_TMPDIR/err"
+	echo "$output"
+	[ -z "$output" ]
+	is 600 "SELECT count(*) FROM jobctl.jobs WHERE status = 'pending' AND attempt = 0"
+}
+
+@test "a claim that is cut short keeps nobody from claiming" {
+	jobs 2
+	sql 'SELECT t.worker(1)'
+	start psql -Xq -c 'BEGIN; ALTER SEQUENCE jobctl.claim_mark CACHE 1' -c 'SELECT pg_sleep(600)'	# it is waited for while looking
+	eventually 10 prints 1 sql "SELECT count(*) FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(600)'"
+	psql -XAtq >"$BATS_TEST_TMPDIR/out" 2>&1 <<-'SQL'
+		SET statement_timeout = '200ms';
+		SELECT t.ahead(1, 1, 2);
+		SELECT count(*) FROM pg_locks WHERE locktype = 'advisory';
+	SQL
+	run -0 cat "$BATS_TEST_TMPDIR/out"
+	[[ $output == *'canceling statement due to statement timeout'* && $output == *$'\n0' ]]
+	sql "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(600)'"
+	is '1,2' 'SELECT t.ahead(1, 2, 2)'
+}
+
 # Big claims and small ones at once, ends meanwhile, and some given back: each job is
 # run once at a time, and none is forgotten.
 @test "eight claim at once, and none has what another has" {

@@ -27,6 +27,7 @@ DECLARE
     taken integer := 0;
     locked record;
     quickly boolean;
+    turn bigint;
 BEGIN
     PERFORM jobctl.require_read_committed();
     -- said again while the first is still under way: wait for what that one takes
@@ -67,16 +68,24 @@ BEGIN
         wanted := least(slots - taken, room);
         CONTINUE WHEN wanted <= 0;
         quickly := claim.ahead AND NOT quotas AND room = 1000000;
-        IF quickly THEN
-            -- one at a time: who would lock rows that are just being taken keeps their ends from being written
-            PERFORM pg_advisory_xact_lock(hashtextextended(q, 3));
-        END IF;
         -- Locks first: what is locked stays where it is, and the update goes straight there.
         IF quotas THEN
             SELECT r.*, NULL::bigint AS first_seq, NULL::bigint AS last_seq INTO locked
             FROM jobctl.lock_within_quotas(q, kinds, visible, wanted) r;
+        ELSIF quickly THEN
+            -- One looks at a time, and the next begins behind: who comes upon rows that have just
+            -- been taken, and locks them, keeps their ends from being written.
+            turn := hashtextextended(q, 3);
+            PERFORM pg_advisory_lock(turn);
+            BEGIN
+                SELECT r.* INTO locked FROM jobctl.lock_ready(q, kinds, visible, wanted, NULL, true) r;
+            EXCEPTION WHEN OTHERS OR query_canceled THEN
+                PERFORM pg_advisory_unlock(turn);
+                RAISE;
+            END;
+            PERFORM pg_advisory_unlock(turn);
         ELSE
-            SELECT r.* INTO locked FROM jobctl.lock_ready(q, kinds, visible, wanted, NULL, quickly) r;
+            SELECT r.* INTO locked FROM jobctl.lock_ready(q, kinds, visible, wanted, NULL, false) r;
         END IF;
         CONTINUE WHEN locked.ids IS NULL;
         INSERT INTO jobctl.claims (token, queue, worker_id, ids, unfinished, ahead, first_seq, last_seq)

@@ -4,8 +4,8 @@
 -- taken ahead (null: none was).  The caller has locked the jobs and found them running under the tokens,
 -- so each is subtracted exactly once.  A claim goes with its last job.
 --
--- IS NOT DISTINCT FROM, so that no plan finds a claim by its queue: while an old
--- snapshot is open every claim that there was has an entry under that.
+-- IS NOT DISTINCT FROM, so that no plan finds a claim by its queue or its worker: while
+-- an old snapshot is open every claim that there was has an entry under those.
 CREATE OR REPLACE FUNCTION jobctl.leave_claims(tokens uuid[], queues text[], ahead boolean[] DEFAULT NULL) RETURNS void
 LANGUAGE plpgsql AS $$
 BEGIN

@@ -14,7 +14,7 @@ LANGUAGE plpgsql AS $$
 BEGIN
     SELECT array_agg(k.token), array_agg(k.claimed_at) INTO claims, since
     FROM (SELECT c.token, c.claimed_at FROM jobctl.claims c
-          WHERE c.worker_id = worker AND c.ahead AND c.token = ANY (tokens)
+          WHERE c.worker_id IS NOT DISTINCT FROM worker AND c.ahead AND c.token = ANY (tokens)
           ORDER BY c.token, c.queue FOR UPDATE SKIP LOCKED) k;    -- nobody else marks what is in them
     IF claims IS NULL THEN
         RETURN;

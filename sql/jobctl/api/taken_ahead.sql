@@ -3,13 +3,15 @@
 --
 -- The jobs of a queue that claims have taken ahead, ended ones among them; null if there are
 -- none.  With bounds: of those claims only that may have one whose seq is within them.
+--
+-- IS NOT DISTINCT FROM as in leave_claims().
 CREATE OR REPLACE FUNCTION jobctl.taken_ahead(queue text, first_seq bigint, last_seq bigint) RETURNS uuid[]
 LANGUAGE plpgsql AS $$
 BEGIN
     RETURN (SELECT array_agg(i.id) FROM jobctl.claims c CROSS JOIN LATERAL unnest(c.ids) AS i(id)
-            WHERE c.ahead AND c.queue = taken_ahead.queue
-              AND (taken_ahead.first_seq IS NULL
-                   OR c.last_seq >= taken_ahead.first_seq AND c.first_seq <= taken_ahead.last_seq));
+            WHERE c.ahead AND c.queue IS NOT DISTINCT FROM taken_ahead.queue
+              AND c.last_seq >= coalesce(taken_ahead.first_seq, -9223372036854775808)
+              AND c.first_seq <= coalesce(taken_ahead.last_seq, 9223372036854775807));
 END
 $$;
 REVOKE ALL ON FUNCTION jobctl.taken_ahead(text, bigint, bigint) FROM PUBLIC;
@@ -20,6 +22,6 @@ CREATE OR REPLACE FUNCTION jobctl.has_ahead(worker uuid, tokens uuid[]) RETURNS 
 LANGUAGE sql STABLE AS $$
     SELECT i.id, c.token, c.claimed_at
     FROM jobctl.claims c CROSS JOIN LATERAL unnest(c.ids) AS i(id)
-    WHERE c.worker_id = worker AND c.ahead AND c.token = ANY (tokens)
+    WHERE c.worker_id IS NOT DISTINCT FROM worker AND c.ahead AND c.token = ANY (tokens)
 $$;
 REVOKE ALL ON FUNCTION jobctl.has_ahead(uuid, uuid[]) FROM PUBLIC;
