@@ -135,6 +135,11 @@ exit_status() {	# PID: of a process that this shell started
 	echo "$status"
 }
 
+ended() {	# STATUS: so the worker ended
+	eventually 20 gone_or_zombie "$WORKER_PID"
+	prints "$1" exit_status "$WORKER_PID"
+}
+
 workers() {	# how many are registered for $Q
 	sql "SELECT count(*) FROM jobctl.workers WHERE '$Q' = ANY (queues)"
 }

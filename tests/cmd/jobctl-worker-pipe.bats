@@ -19,11 +19,6 @@ start_pipe_worker() {	# ARG...
 	start_worker -q "$Q" --pipe "$@" -- "$SUITE_ROOT/tests/pipe-handler" "$D/end"
 }
 
-ended() {	# exit status of the worker
-	eventually 20 gone_or_zombie "$WORKER_PID"
-	prints "$1" exit_status "$WORKER_PID"
-}
-
 outcomes() {	# of the jobs of $Q, in the order of their submission
 	sql "SELECT string_agg(status || coalesce('/' || outcome, ''), ' ' ORDER BY created_at, id) FROM jobctl.job WHERE queue = '$Q'"
 }

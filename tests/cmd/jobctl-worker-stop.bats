@@ -22,11 +22,6 @@ running() {	# N: so many jobs of $Q run
 	prints "$1" sql "SELECT count(*) FROM jobctl.job WHERE queue = '$Q' AND status = 'running'"
 }
 
-ended() {	# exit status of the worker
-	eventually 20 gone_or_zombie "$WORKER_PID"
-	prints "$1" exit_status "$WORKER_PID"
-}
-
 @test "told to stop, it lets jobs finish and takes no more" {
 	local signal first second
 	for signal in TERM INT HUP; do

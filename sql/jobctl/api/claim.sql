@@ -4,10 +4,12 @@
 -- every queue), of the kinds given (null: every kind), highest priority and
 -- oldest first.  The token is made up by the worker and names this claim for ever;
 -- said again with the same token the claim returns the same jobs, so an answer
--- that was lost is not lost.  ahead: these jobs are so short that nobody needs to read in
--- their rows that they run, see the table jobctl.claims; where running jobs are counted, the
--- rows say so nevertheless.  place: where the row of one taken ahead is, for finish().  JC069 if the worker is not registered, or its lease
+-- that was lost is not lost.  JC069 if the worker is not registered, or its lease
 -- has run out.
+--
+-- ahead: these jobs are so short that nobody needs to read in their rows that they run,
+-- see the table jobctl.claims; where running jobs are counted, the rows say so
+-- nevertheless.  place, for finish(): where the row of one taken ahead is.
 CREATE OR REPLACE FUNCTION jobctl.claim(
     token uuid, worker uuid, queues text[], slots integer, kinds text[] DEFAULT NULL,
     ahead boolean DEFAULT false)

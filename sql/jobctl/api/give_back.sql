@@ -37,7 +37,9 @@ BEGIN
         SELECT DISTINCT i.id, i.token,
                CASE WHEN j.id IS NULL THEN 'superseded' WHEN j.id = ANY (ended || back) THEN 'accepted' ELSE 'busy' END
         FROM unnest(give_back.ids, give_back.tokens) AS i(id, token)
-        LEFT JOIN jobctl.jobs j ON j.id = i.id AND j.token = i.token AND j.worker_id = w.worker_id;
+        LEFT JOIN jobctl.jobs j ON j.id = i.id
+            AND (j.token = i.token AND j.worker_id = w.worker_id
+                 OR j.token IS NULL AND (i.id, i.token) IN (SELECT h.id, h.token FROM jobctl.has_ahead(w.worker_id, give_back.tokens) h));
 
     IF why IS NOT NULL THEN
         INSERT INTO jobctl.job_attempts (job_id, token, ended_at, started_at, attempt, worker_pid, worker_host,
