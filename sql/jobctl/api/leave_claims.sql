@@ -15,7 +15,7 @@ BEGIN
     ), held AS MATERIALIZED (   -- in one order everywhere, so that two of these cannot deadlock
         SELECT c.token, c.queue, c.ahead, c.unfinished - g.n AS unfinished
         FROM gone g JOIN jobctl.claims c ON c.token = g.token AND c.queue IS NOT DISTINCT FROM g.queue AND c.ahead = g.ahead
-        ORDER BY c.token, c.queue, c.ahead FOR UPDATE OF c
+        ORDER BY c.ahead DESC, c.token, c.queue FOR UPDATE OF c
     ), closed AS (
         DELETE FROM jobctl.claims c USING held h
         WHERE c.token = h.token AND c.queue IS NOT DISTINCT FROM h.queue AND c.ahead = h.ahead AND h.unfinished <= 0

@@ -6,18 +6,19 @@
 CREATE OR REPLACE FUNCTION jobctl.mark_running(ids uuid[], worker uuid DEFAULT NULL) RETURNS void
 LANGUAGE plpgsql AS $$
 DECLARE
+    theirs jobctl.claims[];
     c jobctl.claims;
     marked uuid[];
 BEGIN
     IF ids = '{}' THEN
         RETURN;
     END IF;
-    FOR c IN
-        SELECT * FROM jobctl.claims o
-        WHERE o.ahead AND (worker IS NULL OR o.worker_id = worker)
-          AND (SELECT bool_or(i.id IN (SELECT unnest(mark_running.ids))) FROM unnest(o.ids) AS i(id))
-        ORDER BY o.token, o.queue FOR UPDATE
-    LOOP
+    -- all of them before any that is not ahead, as in finish(), leave_claims() and reap()
+    theirs := ARRAY(SELECT o FROM jobctl.claims o
+                    WHERE o.ahead AND (worker IS NULL OR o.worker_id = worker)
+                      AND (SELECT bool_or(i.id IN (SELECT unnest(mark_running.ids))) FROM unnest(o.ids) AS i(id))
+                    ORDER BY o.token, o.queue FOR UPDATE);
+    FOREACH c IN ARRAY theirs LOOP
         marked := ARRAY(SELECT j.id FROM unnest(mark_running.ids) AS i(id) JOIN jobctl.jobs j ON j.id = i.id
                         WHERE (i.id IN (SELECT unnest(c.ids))) IS TRUE AND j.status = 'pending');
         CONTINUE WHEN marked = '{}';

@@ -40,7 +40,7 @@ BEGIN
                         ELSE to_char(w.lease_until AT TIME ZONE 'UTC', '"lease expired "YYYY-MM-DD"T"HH24:MI:SS"Z"') END)
         END;
         -- a finish under way is over when we have these
-        PERFORM FROM jobctl.claims c WHERE c.worker_id = w.worker_id ORDER BY c.token, c.queue FOR UPDATE;
+        PERFORM FROM jobctl.claims c WHERE c.worker_id = w.worker_id ORDER BY c.ahead DESC, c.token, c.queue FOR UPDATE;
         IF NOT dry_run THEN
             PERFORM jobctl.mark_running(ARRAY(
                 SELECT j.id FROM jobctl.claims c JOIN jobctl.jobs j ON j.id = ANY (c.ids)
