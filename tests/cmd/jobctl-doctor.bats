@@ -162,13 +162,13 @@ hold_open() {	# 'SELECT ...' [PSQL-OPTION...]
 @test "a right that a role has lost, and one that everybody has got" {
 	sql 'REVOKE SELECT ON jobctl.jobs FROM jobctl_worker; REVOKE USAGE ON SCHEMA catalog FROM jobctl_submitter'
 	sql 'REVOKE EXECUTE ON FUNCTION jobctl.maintain() FROM jobctl_operator'
-	sql 'GRANT EXECUTE ON FUNCTION jobctl.leave_claims(uuid[], text[]) TO PUBLIC'
+	sql 'GRANT EXECUTE ON FUNCTION jobctl.leave_claims(uuid[], text[], boolean[]) TO PUBLIC'
 	run findings grants
 	[ "${#lines[@]}" = 4 ]
 	[[ "$output" == *$'warning\tjobctl_worker may not use jobctl.jobs'* ]]
 	[[ "$output" == *$'warning\tjobctl_submitter may not use catalog'* ]]
 	[[ "$output" == *$'warning\tjobctl_operator may not use jobctl.maintain()'* ]]
-	[[ "$output" == *$'critical\tevery role may call jobctl.leave_claims(uuid[], text[])'* ]]
+	[[ "$output" == *$'critical\tevery role may call jobctl.leave_claims(uuid[], text[], boolean[])'* ]]
 	apply grants
 	well grants
 }
