@@ -58,7 +58,7 @@ claimed_ahead() {
 	eventually 10 prints 'running|1|true' job "$id" "status || '|' || attempt || '|' || (started_at < now())"
 	# the others were given back, because they could not start
 	eventually 10 prints 501 sql "SELECT count(*) FROM jobctl.jobs WHERE queue = '$Q' AND (status = 'pending') = (id <> '$id')"
-	prints 0 claimed_ahead
+	eventually 10 prints 0 claimed_ahead
 	jobctl-cancel "$id"
 	eventually 10 status_is "$id" cancelled
 	touch "$D/go"
