@@ -30,6 +30,10 @@ submit_sh() {	# SCRIPT [OPTION...]
 	submit sh "$(jq -cn --arg sh "$script" '{sh: $sh}')" "$@"
 }
 
+many() {	# N: of kind k, with no args
+	sql "SELECT count(jobctl.submit('k', queue => '$Q')) FROM generate_series(1, $1)" >/dev/null
+}
+
 submit_exec() {	# WORD...
 	submit exec "$(jq -cn '{argv: $ARGS.positional}' --args -- "$@")"
 }

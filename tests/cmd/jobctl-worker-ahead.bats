@@ -12,10 +12,6 @@ setup() {
 	new_database
 }
 
-many() {	# N
-	sql "SELECT count(jobctl.submit('k', queue => '$Q')) FROM generate_series(1, $1)" >/dev/null
-}
-
 # Answers each at once, but stops before the answer to the Nth until there is $D/go.
 start_quick_worker() {	# N [ARG...]
 	local n=$1
@@ -115,8 +111,8 @@ claimed_ahead() {
 	prints 2000 sql "SELECT count(*) FROM jobctl.finished_jobs"
 }
 
-# The lock on the claim's row is what a cancel in somebody's transaction has.
-@test "a transaction that holds one of them holds up its claim's ends, and no longer" {
+# The claim's row is locked meanwhile, too.
+@test "somebody who was about to hold one of them, and is gone, has changed nothing" {
 	local id
 
 	many 2000

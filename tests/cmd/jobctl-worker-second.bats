@@ -12,10 +12,6 @@ setup() {
 	new_database
 }
 
-many() {	# N
-	sql "SELECT count(jobctl.submit('k', queue => '$Q')) FROM generate_series(1, $1)" >/dev/null
-}
-
 # Takes 150 jobs, and answers when there is $D/go; what it was given is in $D/given.
 start_many_worker() {	# ARG...
 	# shellcheck disable=SC2016	# the script is for the handler

@@ -20,9 +20,11 @@ DECLARE
 BEGIN
     PERFORM jobctl.require_read_committed();
     SELECT * INTO w FROM jobctl.workers o WHERE o.worker_id = worker AND o.role_name = jobctl.caller();
-    PERFORM jobctl.mark_running(ARRAY(SELECT j.id FROM unnest(give_back.ids) AS i(id) JOIN jobctl.jobs j ON j.id = i.id
-                                      WHERE w.worker_id IS NOT NULL AND j.token IS NULL
-                                      FOR NO KEY UPDATE OF j SKIP LOCKED), w.worker_id);
+    PERFORM jobctl.mark_running(ARRAY(
+        SELECT j.id FROM unnest(give_back.ids, give_back.tokens) AS i(id, token) JOIN jobctl.jobs j ON j.id = i.id
+        WHERE j.token IS NULL
+          AND ((i.id, i.token) IN (SELECT h.id, h.token FROM jobctl.has_ahead(w.worker_id, give_back.tokens) h)) IS TRUE
+        FOR NO KEY UPDATE OF j SKIP LOCKED), w.worker_id);
     ended := ARRAY(SELECT j.id FROM unnest(give_back.ids, give_back.tokens) AS i(id, token)
                    JOIN jobctl.jobs j ON j.id = i.id AND j.token = i.token AND j.worker_id = w.worker_id
                    WHERE j.cancel_requested_at IS NOT NULL

@@ -23,7 +23,7 @@ BEGIN
     IF FOUND AND EXISTS (SELECT FROM jobctl.project_rooms() r WHERE r.project = j.project_id AND r.room <= 0) THEN
         refusal := format('project "%s" runs as many jobs as it may', j.project_id);
     END IF;
-    PERFORM FROM jobctl.jobs o WHERE o.id = job FOR NO KEY UPDATE;
+    PERFORM FROM jobctl.jobs o WHERE o.id = job AND o.status = 'pending' FOR NO KEY UPDATE;
     PERFORM jobctl.mark_running(ARRAY[job]);
     SELECT * INTO j FROM jobctl.jobs o WHERE o.id = job AND o.status = 'pending';
     IF NOT FOUND THEN

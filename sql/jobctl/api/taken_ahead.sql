@@ -18,9 +18,9 @@ REVOKE ALL ON FUNCTION jobctl.taken_ahead(text, bigint, bigint) FROM PUBLIC;
 
 -- What a worker took ahead under these tokens, ended jobs among it: those that are live and
 -- pending are its.
-CREATE OR REPLACE FUNCTION jobctl.has_ahead(worker uuid, tokens uuid[]) RETURNS TABLE (id uuid, token uuid, since timestamptz)
+CREATE OR REPLACE FUNCTION jobctl.has_ahead(worker uuid, tokens uuid[]) RETURNS TABLE (id uuid, token uuid)
 LANGUAGE sql STABLE AS $$
-    SELECT i.id, c.token, c.claimed_at
+    SELECT i.id, c.token
     FROM jobctl.claims c CROSS JOIN LATERAL unnest(c.ids) AS i(id)
     WHERE c.worker_id IS NOT DISTINCT FROM worker AND c.ahead AND c.token = ANY (tokens)
 $$;
