@@ -7,6 +7,7 @@ DROP TABLE jobctl.jobs;
 DROP FUNCTION jobctl.refuse_change();
 DROP FUNCTION jobctl.names_tree(jsonb);
 DROP DOMAIN jobctl.args;
+DROP SEQUENCE jobctl.claim_look;
 DROP SEQUENCE jobctl.claim_mark;
 DROP TABLE jobctl.workers;
 DROP TABLE jobctl.queues;

@@ -65,6 +65,8 @@ CREATE SEQUENCE jobctl.job_seq CACHE 1;
 -- a sequence, because what is set is seen at once, before it is committed, and waits for nobody
 CREATE SEQUENCE jobctl.claim_mark MINVALUE -9223372036854775808;
 COMMENT ON SEQUENCE jobctl.claim_mark IS 'where the last claim of a busy queue ended; see jobctl.lock_ready';
+CREATE SEQUENCE jobctl.claim_look MINVALUE -9223372036854775808;
+COMMENT ON SEQUENCE jobctl.claim_look IS 'until when nobody looks before the mark; see jobctl.lock_ready';
 
 -- As a domain these are checked when args come in and not again at every claim.
 -- As text too: a number takes a few bytes here and up to 131,072 digits there, and what no

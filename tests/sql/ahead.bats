@@ -266,6 +266,26 @@ claims() {	# AHEAD UNFINISHED IDS, a line each
 	is '1,2' 'SELECT t.ahead(1, 2, 2)'
 }
 
+@test "who claims one at a time finds one, whoever takes many" {
+	local n pids=()
+
+	jobs 8000
+	sql 'SELECT t.worker(n) FROM generate_series(1, 4) n' >/dev/null
+	for n in '1 40 true' '2 40 true' '3 1 false' '4 1 false'; do
+		# shellcheck disable=SC2086
+		set -- $n
+		psql -XAtqc "DO \$\$ BEGIN FOR i IN 1..75 LOOP
+			RAISE INFO '$1 %', (SELECT count(*) FROM jobctl.claim(t.k($1 * 1000 + i), t.w($1), NULL, $2, NULL, $3));
+			COMMIT; END LOOP; END \$\$" >>"$BATS_TEST_TMPDIR/err" 2>&1 &
+		pids+=($!)
+	done
+	wait "${pids[@]}"
+	run -0 sort "$BATS_TEST_TMPDIR/err"
+	output=$(uniq -c <<<"$output" | sed 's/^ *//')
+	echo "$output"
+	[ "$output" = $'75 INFO:  1 40\n75 INFO:  2 40\n75 INFO:  3 1\n75 INFO:  4 1' ]
+}
+
 # Big claims and small ones at once, ends meanwhile, and some given back: each job is
 # run once at a time, and none is forgotten.
 @test "eight claim at once, and none has what another has" {

@@ -151,9 +151,10 @@ session() {	# 'STATEMENTS'
 	psql -XAtqv ON_ERROR_STOP=1 <<<"$1"
 }
 
-# As if the time of what the session remembers were over.
-forget="SELECT set_config(name, regexp_replace(setting, '^[0-9.]+', '0'), false) IS NULL FROM
+# As if the time of what the session remembers were over, and of what others have looked for.
+forget_own="SELECT set_config(name, regexp_replace(setting, '^[0-9.]+', '0'), false) IS NULL FROM
 	(SELECT 'jobctl.mark_' || md5(ROW('default', NULL::text[], NULL::text[], NULL::text[])::text) AS name) n, current_setting(name) AS setting;"
+forget=${forget_own/ FROM/" OR setval('jobctl.claim_look', 0) IS NULL FROM"}
 # As if it were not over for long.
 remember=${forget//"'0'"/"'9999999999'"}
 
@@ -274,6 +275,31 @@ it_says() {	# STATEMENTS
 	sql 'SELECT t.give_back(1, 5004, 2)'
 	run -0 it_says "SELECT t.claim(1, 3, 2); $forget SELECT t.claim(1, 4, 2); $remember"
 	[ "$output" = $'5011,5012\n5004,5013' ]
+	let_go
+}
+
+# What others looked for, and that holds for long.
+looked="setval('jobctl.claim_look', (9999999999999 << 15) | (last_value & 32767))"
+
+@test "where one looked through the queue, others need not for a while" {
+	crowd
+	marked_session
+	run -0 session "SELECT t.claim(1, 2, 8); $forget SELECT t.claim(1, 3, 1); SELECT $looked IS NULL FROM jobctl.claim_look;"
+	[ "$output" = $'5003,5004,5005,5006,5007,5008,5009,5010\nf\n5011\nf' ]
+	sql 'SELECT t.give_back(1, 5004, 2)'
+	run -0 it_says "$forget_own SELECT t.claim(1, 4, 2); $forget SELECT t.claim(1, 5, 2);"
+	[ "$output" = $'5012,5013\n5004,5014' ]
+	let_go
+}
+
+@test "unless there may be more of what it found" {
+	crowd
+	marked_session
+	run -0 session 'SELECT t.claim(1, 2, 8); SELECT t.claim(1, 3, 1)'
+	sql 'SELECT t.give_back(1, 5004, 2), t.give_back(1, 5005, 2)'
+	run -0 it_says "SELECT last_value AS mark FROM jobctl.claim_mark \\gset
+		$forget SELECT t.claim(1, 4, 1); SELECT setval('jobctl.claim_mark', :mark) IS NULL; $forget_own SELECT t.claim(1, 5, 1);"
+	[ "$output" = $'5004\n5005' ]
 	let_go
 }
 

@@ -29,6 +29,7 @@ DECLARE
     taken integer := 0;
     locked record;
     quickly boolean;
+    in_turn boolean;
     turn bigint;
 BEGIN
     PERFORM jobctl.require_read_committed();
@@ -74,20 +75,25 @@ BEGIN
         IF quotas THEN
             SELECT r.*, NULL::bigint AS first_seq, NULL::bigint AS last_seq INTO locked
             FROM jobctl.lock_within_quotas(q, kinds, visible, wanted) r;
-        ELSIF quickly THEN
+        ELSE
+            in_turn := quickly;
+            IF NOT in_turn THEN
+                SELECT r.* INTO locked FROM jobctl.lock_ready(q, kinds, visible, wanted, NULL, false, true) r;
+                in_turn := locked.crowded;
+            END IF;
             -- One looks at a time, and the next begins behind: who comes upon rows that have just
             -- been taken, and locks them, keeps their ends from being written.
-            turn := hashtextextended(q, 3);
-            PERFORM pg_advisory_lock(turn);
-            BEGIN
-                SELECT r.* INTO locked FROM jobctl.lock_ready(q, kinds, visible, wanted, NULL, true) r;
-            EXCEPTION WHEN OTHERS OR query_canceled THEN
+            IF in_turn THEN
+                turn := hashtextextended(q, 3);
+                PERFORM pg_advisory_lock(turn);
+                BEGIN
+                    SELECT r.* INTO locked FROM jobctl.lock_ready(q, kinds, visible, wanted, NULL, quickly, false) r;
+                EXCEPTION WHEN OTHERS OR query_canceled THEN
+                    PERFORM pg_advisory_unlock(turn);
+                    RAISE;
+                END;
                 PERFORM pg_advisory_unlock(turn);
-                RAISE;
-            END;
-            PERFORM pg_advisory_unlock(turn);
-        ELSE
-            SELECT r.* INTO locked FROM jobctl.lock_ready(q, kinds, visible, wanted, NULL, false) r;
+            END IF;
         END IF;
         CONTINUE WHEN locked.ids IS NULL;
         INSERT INTO jobctl.claims (token, queue, worker_id, ids, unfinished, ahead, first_seq, last_seq)

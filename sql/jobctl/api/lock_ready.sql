@@ -1,4 +1,4 @@
--- drop: FUNCTION jobctl.lock_ready(text, text[], text[], integer, text[], boolean)
+-- drop: FUNCTION jobctl.lock_ready(text, text[], text[], integer, text[], boolean, boolean)
 --
 -- The part of claim() for one queue: the first jobs that are ready and that nobody
 -- else has, locked, but for those of the projects barred.  Null if there is none.
@@ -10,18 +10,20 @@
 -- many, this session remembers where it found the first job of each priority, and begins
 -- there for a second, or thirty times as long as that took (setting jobctl.mark_HASH:
 -- until when, priorities, seqs); or where the last claim of any such session ended, if
--- that is what claim_mark has.  What is new is seen whatever its priority, because its
--- seq is the highest.  What takes an old place meanwhile, because it was committed late or
--- given back, waits so much longer, unless nothing else is found: then the whole queue is
--- looked through.
+-- that is what claim_mark has.  Where several do so one looks for all (claim_look: until when
+-- that holds), unless what it found was all before the mark, for then there may be more.  What is
+-- new is seen whatever its priority, because its seq is the highest.  What takes an old place
+-- meanwhile, because it was committed late or given back, waits so much longer, unless
+-- nothing else is found: then the whole queue is looked through.
 --
 -- What others have taken ahead (see 0002_queue.up.sql) still looks ready.  It is behind the
 -- mark; where there is none it is left out by its id.  And somebody who took jobs ahead may have
 -- committed, and let go of their rows, since the statement that looks for them began: so what
 -- was found is compared with the claims that there are by now.  One that reached as far as we is rare.
 CREATE OR REPLACE FUNCTION jobctl.lock_ready(queue text, kinds text[], visible text[], wanted integer,
-                                             barred text[], ahead boolean, OUT places tid[], OUT ids uuid[],
-                                             OUT first_seq bigint, OUT last_seq bigint)
+                                             barred text[], ahead boolean, once boolean,
+                                             OUT places tid[], OUT ids uuid[], OUT first_seq bigint, OUT last_seq bigint,
+                                             OUT crowded boolean)
 LANGUAGE plpgsql AS $$
 DECLARE
     setting text := 'jobctl.mark_' || md5(ROW(queue, kinds, visible, barred)::text);
@@ -30,6 +32,7 @@ DECLARE
     marks integer[] := mark[2]::integer[];   -- priorities, highest first
     starts bigint[] := mark[3]::bigint[];     -- and where to begin in each
     others bigint;      -- claim_mark: a seq, and 15 bits of a hash of whose it is
+    looked bigint;      -- claim_look: milliseconds, and the same
     began timestamptz := clock_timestamp();
     entries bigint := pg_stat_get_xact_tuples_returned('jobctl.jobs_claim'::regclass);
     pages bigint := pg_stat_get_xact_blocks_fetched('jobctl.jobs_claim'::regclass);
@@ -42,8 +45,20 @@ DECLARE
     others_have uuid[];
     late uuid[];
 BEGIN
-    IF marked AND barred IS NULL THEN
+    IF barred IS NULL AND marks IS NOT NULL THEN
+        IF NOT marked THEN
+            SELECT c.last_value INTO looked FROM jobctl.claim_look c;
+            IF looked & 32767 = hashtext(setting) & 32767 AND looked >> 15 > extract(epoch FROM began) * 1000 THEN
+                until := (looked >> 15) / 1000.0;
+                marked := true;
+            END IF;
+        END IF;
         SELECT c.last_value INTO others FROM jobctl.claim_mark c;
+        FOR i IN 1 .. cardinality(marks) LOOP
+            IF others & 32767 = hashtext(setting || marks[i]) & 32767 THEN
+                starts[i] := greatest(starts[i], others >> 15);
+            END IF;
+        END LOOP;
     END IF;
     LOOP
         IF late IS NOT NULL THEN
@@ -58,9 +73,7 @@ BEGIN
             -- above this mark, at it, and next what is below
             highs := highs || marks[i]::bigint || marks[i] - 1::bigint;
             lows := lows || marks[i] + 1::bigint || marks[i]::bigint;
-            firsts := firsts || -9223372036854775808 ||
-                      CASE WHEN others & 32767 = hashtext(setting || marks[i]) & 32767
-                           THEN greatest(starts[i], others >> 15) ELSE starts[i] END;
+            firsts := firsts || -9223372036854775808 || starts[i];
         END LOOP;
         lows := lows || -2147483648::bigint;
         firsts := firsts || -9223372036854775808;
@@ -81,7 +94,15 @@ BEGIN
                   FOR NO KEY UPDATE SKIP LOCKED) r
               LIMIT wanted) n;
         late := CASE WHEN ids IS NOT NULL THEN jobctl.taken_ahead(queue, first_seq, last_seq) END;
-        CONTINUE WHEN (SELECT bool_or(i.id IN (SELECT unnest(late))) FROM unnest(ids) AS i(id));
+        IF (SELECT bool_or(i.id IN (SELECT unnest(late))) FROM unnest(ids) AS i(id)) THEN
+            IF once THEN
+                places := NULL;
+                ids := NULL;
+                crowded := true;
+                RETURN;
+            END IF;
+            CONTINUE;
+        END IF;
         late := NULL;
         EXIT WHEN ids IS NOT NULL OR NOT marked;
         marked := false;
@@ -92,6 +113,9 @@ BEGIN
                        OR pg_stat_get_xact_blocks_fetched('jobctl.jobs_claim'::regclass) - pages > 50 + wanted / 50) THEN
         until := extract(epoch FROM began + greatest(30 * (clock_timestamp() - began), '1 s'));
         marked := true;
+        IF barred IS NULL AND seqs[cardinality(seqs)] >= starts[array_position(marks, priorities[cardinality(seqs)])] THEN
+            PERFORM setval('jobctl.claim_look', (until * 1000)::bigint << 15 | (hashtext(setting) & 32767));
+        END IF;
     END IF;
     IF marked AND ids IS NOT NULL THEN
         SELECT array_agg(m.priority ORDER BY m.priority DESC), array_agg(m.seq ORDER BY m.priority DESC)
@@ -110,4 +134,4 @@ BEGIN
     END IF;
 END
 $$;
-REVOKE ALL ON FUNCTION jobctl.lock_ready(text, text[], text[], integer, text[], boolean) FROM PUBLIC;
+REVOKE ALL ON FUNCTION jobctl.lock_ready(text, text[], text[], integer, text[], boolean, boolean) FROM PUBLIC;

@@ -21,7 +21,7 @@ BEGIN
     ids := '{}';
     LOOP
         SELECT r.places, r.ids INTO found
-        FROM jobctl.lock_ready(queue, kinds, visible, wanted - cardinality(ids), coalesce(barred, '{}'), false) r;
+        FROM jobctl.lock_ready(queue, kinds, visible, wanted - cardinality(ids), coalesce(barred, '{}'), false, false) r;
         EXIT WHEN found.ids IS NULL;
         -- those that exceed their project's room are left; the project's others are ours
         SELECT array_agg(f.place) FILTER (WHERE f.n <= f.room) AS places, array_agg(f.id) FILTER (WHERE f.n <= f.room) AS ids,
