@@ -144,7 +144,7 @@ take(struct worker *w, const PGresult *res, int row)
 	r->checkpoint = get_text(res, row, 8);
 	r->row = pg_get_tid(res, row, 9);
 	claim_hold(r);
-	r->mark_at = r->row.offset ? deadline_in(MARK_MS) : NEVER;
+	r->mark_at = w->claim_ahead ? deadline_in(MARK_MS) : NEVER;
 	w->mark_at = earliest(w->mark_at, r->mark_at);
 	w->mean_args = w->mean_args * 0.9 + (double)PQgetlength(res, row, 4) * 0.1;
 	w->taken++;

@@ -77,9 +77,26 @@ claims() {	# AHEAD UNFINISHED IDS, a line each
 	sql "SELECT t.report(1, 2, 9, 5), t.output(1, 2, 9, 1, 'hello')" >/dev/null	# not its token
 	is '1|5|10|half' 'SELECT t.n(job_id), done, total, message FROM jobctl.job_progress'
 	is '1|1|hello' "SELECT t.n(job_id), attempt, convert_from(data, 'UTF8') FROM jobctl.job_output"
-	is 'accepted completed' 'SELECT t.finish(1, 1, 1)'
+	[ "$(rows)" = $'1 running 1\n2 pending 0' ]
+	is 'accepted|completed' "SELECT verdict, status FROM jobctl.finish(t.w(1), t.jj(1), t.kk(1), '{ok}', '{0}', '{NULL}', '{NULL}',
+		ARRAY[NULL::jsonb], '{1}', '{1}', '{\"(0,1)\"}')"
 	is '5|10|half' 'SELECT progress_done, progress_total, message FROM jobctl.finished_jobs'
 	is 'accepted completed' 'SELECT t.finish(1, 2, 1)'
+}
+
+@test "what reported in an earlier attempt is told no place, and keeps what it reported" {
+	jobs 2
+	sql 'SELECT t.worker(1), t.claim(1, 1, 1)' >/dev/null
+	sql "SELECT t.report(1, 1, 1, 5, 10, 'half'), t.give_back(1, 1, 1)" >/dev/null
+	sql 'VACUUM jobctl.jobs'
+	is $'1|\n2|(0,2)' 'SELECT t.n(id), place FROM jobctl.claim(t.k(2), t.w(1), NULL, 5, NULL, true)'
+	is $'1|\n2|(0,2)' 'SELECT t.n(id), place FROM jobctl.claim(t.k(2), t.w(1), NULL, 5, NULL, true)'
+	[ "$(claims)" = 't|2|1,2' ]
+	is $'1|accepted|completed\n2|accepted|completed' "SELECT t.n(f.id), f.verdict, f.status FROM jobctl.finish(t.w(1), t.jj(1, 2),
+		t.kk(2, 2), '{ok,ok}', '{0,0}', '{NULL,NULL}', '{NULL,NULL}', array_fill(NULL::jsonb, '{2}'), '{1,1}', '{1,1}',
+		ARRAY[NULL, '(0,2)']::tid[]) f ORDER BY 1"
+	is $'1|5|10|half\n2|||' 'SELECT t.n(id), progress_done, progress_total, message FROM jobctl.finished_jobs ORDER BY id'
+	is 0 'SELECT count(*) FROM jobctl.job_progress'
 }
 
 @test "a heartbeat writes it down after a second" {

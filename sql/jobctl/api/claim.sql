@@ -9,7 +9,8 @@
 --
 -- ahead: these jobs are so short that nobody needs to read in their rows that they run,
 -- see the table jobctl.claims; where running jobs are counted, the rows say so
--- nevertheless.  place, for finish(): where the row of one taken ahead is.
+-- nevertheless.  place, for finish(): where the row of one taken ahead is that has no
+-- progress of an earlier attempt.
 CREATE OR REPLACE FUNCTION jobctl.claim(
     token uuid, worker uuid, queues text[], slots integer, kinds text[] DEFAULT NULL,
     ahead boolean DEFAULT false)
@@ -46,7 +47,7 @@ BEGIN
         RETURN QUERY
             SELECT j.id, j.project_id::text, j.queue::text, j.kind::text, j.args::jsonb,
                    j.attempt + c.ahead::integer, j.max_attempts,
-                   (extract(epoch FROM j.timeout) * 1000)::bigint, p.checkpoint, CASE WHEN c.ahead THEN j.ctid END
+                   (extract(epoch FROM j.timeout) * 1000)::bigint, p.checkpoint, CASE WHEN c.ahead AND p.job_id IS NULL THEN j.ctid END
             FROM jobctl.claims c
             JOIN jobctl.jobs j ON j.id = ANY (c.ids) AND (c.ahead AND j.token IS NULL OR j.token = c.token)
             LEFT JOIN jobctl.job_progress p ON p.job_id = j.id
@@ -103,7 +104,7 @@ BEGIN
         IF quickly THEN
             RETURN QUERY
                 SELECT j.id, j.project_id::text, j.queue::text, j.kind::text, j.args::jsonb, j.attempt + 1, j.max_attempts,
-                       (extract(epoch FROM j.timeout) * 1000)::bigint, p.checkpoint, j.ctid
+                       (extract(epoch FROM j.timeout) * 1000)::bigint, p.checkpoint, CASE WHEN p.job_id IS NULL THEN j.ctid END
                 FROM jobctl.jobs j LEFT JOIN jobctl.job_progress p ON p.job_id = j.id
                 WHERE j.ctid = ANY (locked.places)
                 ORDER BY j.priority DESC, j.seq;

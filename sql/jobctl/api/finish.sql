@@ -80,28 +80,26 @@ BEGIN
         ended := quick.done_ids || ended;
     END IF;
 
-    -- Dated once the statement has its locks, for whoever counts: see count_ends().
-    WITH gone AS (
-        DELETE FROM jobctl.jobs j
-        USING unnest(locked, nths, became, said, reporting) AS m(at, nth, becomes, said, reporting)
-        LEFT JOIN jobctl.job_progress p ON p.job_id = m.reporting
-        WHERE j.ctid = m.at AND m.becomes <> 'pending'
-        RETURNING j.*, m.nth, m.becomes, m.said, p.done, p.total, p.message, p.stats, p.checkpoint
-    )
+    -- Dated once the statement has its locks, for whoever counts: see count_ends().  What there is
+    -- of each is looked up: an unnest() of several arrays makes a row of each element of each.
     INSERT INTO jobctl.finished_jobs (
         id, completed_at, created_at, run_at, started_at, priority, attempt, max_attempts, crashes,
         spent, exit_code, signal, worker_pid, worker_host, max_rss_bytes, cpu_s, progress_done, progress_total,
         token, worker_id, status, outcome, project_id, queue, kind, created_by, unique_key, backoff,
         backoff_base, backoff_max, timeout, error_message, message, stats, checkpoint, result, args)
-    SELECT g.id, (SELECT clock_timestamp()), g.created_at, g.run_at,
-           coalesce(g.started_at, quick.since[array_position(quick.claims, tokens[g.nth])]), g.priority,
-           g.attempt + CASE WHEN g.token IS NULL THEN 1 ELSE 0 END, g.max_attempts, g.crashes,
-           g.spent, exit_codes[g.nth], signals[g.nth], w.pid, w.host, rss_bytes[g.nth], cpu_seconds[g.nth], g.done, g.total,
-           tokens[g.nth], w.worker_id, g.becomes, outcomes[g.nth], g.project_id, g.queue, g.kind, g.created_by,
-           g.unique_key, g.backoff, g.backoff_base, g.backoff_max, g.timeout,
-           g.said, g.message, g.stats, g.checkpoint, results[g.nth], g.args
-    FROM gone g;
-
+    SELECT j.id, (SELECT clock_timestamp()), j.created_at, j.run_at,
+           coalesce(j.started_at, quick.since[array_position(quick.claims, tokens[m.nth])]), j.priority,
+           j.attempt + CASE WHEN j.token IS NULL THEN 1 ELSE 0 END, j.max_attempts, j.crashes,
+           j.spent, exit_codes[m.nth], signals[m.nth], w.pid, w.host, rss_bytes[m.nth], cpu_seconds[m.nth], p.done, p.total,
+           tokens[m.nth], w.worker_id, became[m.k], outcomes[m.nth], j.project_id, j.queue, j.kind, j.created_by,
+           j.unique_key, j.backoff, j.backoff_base, j.backoff_max, j.timeout,
+           said[m.k], p.message, p.stats, p.checkpoint, results[m.nth], j.args
+    FROM (SELECT u.at, u.k, nths[u.k] AS nth FROM unnest(locked) WITH ORDINALITY AS u(at, k)) m
+    JOIN jobctl.jobs j ON j.ctid = m.at
+    LEFT JOIN jobctl.job_progress p ON p.job_id = reporting[m.k]
+    WHERE became[m.k] <> 'pending';
+    DELETE FROM jobctl.jobs j USING unnest(locked) WITH ORDINALITY AS m(at, k)
+    WHERE j.ctid = m.at AND became[m.k] <> 'pending';
     DELETE FROM jobctl.job_progress p WHERE p.job_id = ANY (reporting);
     IF 'pending' = ANY (became) THEN
         INSERT INTO jobctl.job_attempts (
@@ -127,7 +125,7 @@ BEGIN
 
     PERFORM jobctl.leave_claims(done_tokens, done_queues, ahead);
     PERFORM jobctl.settle_dependents(ended);
-    RETURN QUERY SELECT u.id, u.token, 'accepted', u.status FROM unnest(done_ids, done_tokens, became) AS u(id, token, status);
+    RETURN QUERY SELECT u.id, done_tokens[u.k], 'accepted', became[u.k] FROM unnest(done_ids) WITH ORDINALITY AS u(id, k);
     IF cardinality(done_ids) = cardinality(ids) THEN
         RETURN;
     END IF;

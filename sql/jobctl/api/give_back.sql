@@ -20,11 +20,7 @@ DECLARE
 BEGIN
     PERFORM jobctl.require_read_committed();
     SELECT * INTO w FROM jobctl.workers o WHERE o.worker_id = worker AND o.role_name = jobctl.caller();
-    PERFORM jobctl.mark_running(ARRAY(
-        SELECT j.id FROM unnest(give_back.ids, give_back.tokens) AS i(id, token) JOIN jobctl.jobs j ON j.id = i.id
-        WHERE j.token IS NULL
-          AND ((i.id, i.token) IN (SELECT h.id, h.token FROM jobctl.has_ahead(w.worker_id, give_back.tokens) h)) IS TRUE
-        FOR NO KEY UPDATE OF j SKIP LOCKED), w.worker_id);
+    PERFORM jobctl.mark_taken(w.worker_id, give_back.ids, give_back.tokens);
     ended := ARRAY(SELECT j.id FROM unnest(give_back.ids, give_back.tokens) AS i(id, token)
                    JOIN jobctl.jobs j ON j.id = i.id AND j.token = i.token AND j.worker_id = w.worker_id
                    WHERE j.cancel_requested_at IS NOT NULL

@@ -10,8 +10,8 @@ CREATE OR REPLACE FUNCTION jobctl.leave_claims(tokens uuid[], queues text[], ahe
 LANGUAGE plpgsql AS $$
 BEGIN
     WITH gone AS MATERIALIZED (
-        SELECT u.token, u.queue, coalesce(u.ahead, false) AS ahead, count(*)::integer AS n
-        FROM unnest(tokens, queues, leave_claims.ahead) AS u(token, queue, ahead) GROUP BY 1, 2, 3
+        SELECT u.token, queues[u.k] AS queue, coalesce(leave_claims.ahead[u.k], false) AS ahead, count(*)::integer AS n
+        FROM unnest(tokens) WITH ORDINALITY AS u(token, k) GROUP BY 1, 2, 3
     ), held AS MATERIALIZED (   -- in one order everywhere, so that two of these cannot deadlock
         SELECT c.token, c.queue, c.ahead, c.unfinished - g.n AS unfinished
         FROM gone g JOIN jobctl.claims c ON c.token = g.token AND c.queue IS NOT DISTINCT FROM g.queue AND c.ahead = g.ahead

@@ -1,4 +1,5 @@
 -- drop: FUNCTION jobctl.mark_running(uuid[], uuid)
+-- drop: FUNCTION jobctl.mark_taken(uuid, uuid[], uuid[])
 --
 -- Write into the rows of jobs that they run, where only a claim says so by now: see the table
 -- jobctl.claims.  Those of ids, which the caller has locked with a statement before this one,
@@ -42,3 +43,17 @@ BEGIN
 END
 $$;
 REVOKE ALL ON FUNCTION jobctl.mark_running(uuid[], uuid) FROM PUBLIC;
+
+-- The same for those of these jobs that the worker took ahead under these tokens, but for those
+-- whose row somebody has.
+CREATE OR REPLACE FUNCTION jobctl.mark_taken(worker uuid, ids uuid[], tokens uuid[]) RETURNS void
+LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM jobctl.mark_running(ARRAY(
+        SELECT j.id FROM unnest(mark_taken.ids, mark_taken.tokens) AS i(id, token) JOIN jobctl.jobs j ON j.id = i.id
+        WHERE j.token IS NULL
+          AND ((i.id, i.token) IN (SELECT h.id, h.token FROM jobctl.has_ahead(worker, mark_taken.tokens) h)) IS TRUE
+        FOR NO KEY UPDATE OF j SKIP LOCKED), worker);
+END
+$$;
+REVOKE ALL ON FUNCTION jobctl.mark_taken(uuid, uuid[], uuid[]) FROM PUBLIC;

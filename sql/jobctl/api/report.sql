@@ -12,15 +12,16 @@ CREATE OR REPLACE FUNCTION jobctl.report(
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off AS $$
+DECLARE
+    w jobctl.workers;
 BEGIN
+    SELECT * INTO w FROM jobctl.workers o WHERE o.worker_id = worker AND o.role_name = jobctl.caller();
+    PERFORM jobctl.mark_taken(w.worker_id, report.ids, report.tokens);   -- what has progress does not end ahead
     RETURN QUERY
     WITH running AS MATERIALIZED (
         -- locked, so that none can end meanwhile and leave its report behind
         SELECT j.id, j.project_id, i.n FROM unnest(report.ids, report.tokens) WITH ORDINALITY AS i(id, token, n)
-        JOIN jobctl.jobs j ON j.id = i.id
-        JOIN jobctl.workers w ON w.worker_id = report.worker AND w.role_name = jobctl.caller()
-        WHERE j.token = i.token AND j.worker_id = w.worker_id
-           OR j.token IS NULL AND (i.id, i.token) IN (SELECT h.id, h.token FROM jobctl.has_ahead(report.worker, report.tokens) h)
+        JOIN jobctl.jobs j ON j.id = i.id AND j.token = i.token AND j.worker_id = w.worker_id
         FOR KEY SHARE OF j SKIP LOCKED
     ), written AS (
         INSERT INTO jobctl.job_progress AS p (job_id, project_id, done, total, message, stats, checkpoint)
@@ -44,9 +45,8 @@ BEGIN
     )
     SELECT i.id, i.token FROM unnest(report.ids, report.tokens) AS i(id, token)
     JOIN jobctl.jobs j ON j.id = i.id
-    JOIN jobctl.workers w ON w.worker_id = report.worker AND w.role_name = jobctl.caller()
     WHERE (j.token = i.token AND j.worker_id = w.worker_id
-           OR j.token IS NULL AND (i.id, i.token) IN (SELECT h.id, h.token FROM jobctl.has_ahead(report.worker, report.tokens) h))
+           OR j.token IS NULL AND (i.id, i.token) IN (SELECT h.id, h.token FROM jobctl.has_ahead(w.worker_id, report.tokens) h))
       AND NOT EXISTS (SELECT FROM running r WHERE r.id = i.id);
 END
 $$;
