@@ -327,10 +327,12 @@ claims_follow(const struct worker *w)
 	return w->ends == &w->first.pipe;
 }
 
+/* Of most there is nothing to say but that they completed: those have no row. */
 static void
 answered(void *ctx, const PGresult *res, const struct err *e)
 {
 	struct worker *w = ctx;
+	struct run *r;
 
 	w->end_answered++;
 	if (!claims_follow(w))
@@ -342,6 +344,10 @@ answered(void *ctx, const PGresult *res, const struct err *e)
 	}
 	for (int i = 0; i < PQntuples(res); i++)
 		settled(w, res, i);
+	while ((r = TAILQ_FIRST(&w->runs[RUN_WRITING])) && r->end_call == w->end_answered) {
+		log_end(r, "completed");
+		run_forget(w, r);
+	}
 }
 
 /* Arrays for the columns of finish(), an element per run. */
@@ -373,7 +379,8 @@ finish(struct worker *w, struct run *const *v, size_t n)
 		add_end(&x, v[i]);
 	pipe_call(w->ends, db_deadline(w),
 		  "SELECT id, token, verdict, status "
-		  "FROM jobctl.finish($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+		  "FROM jobctl.finish($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) "
+		  "WHERE (verdict, status) IS DISTINCT FROM ('accepted', 'completed')",
 		  PG_ARGS(pg_uuid(&w->id), pg_array(&x.id, pg_uuid(&w->id)),
 			  pg_array(&x.token, pg_uuid(&w->id)),
 			  pg_array(&x.outcome, pg_text("")), pg_array(&x.code, pg_i32(0)),

@@ -19,7 +19,9 @@
 -- What others have taken ahead (see 0002_queue.up.sql) still looks ready.  It is behind the
 -- mark; where there is none it is left out by its id.  And somebody who took jobs ahead may have
 -- committed, and let go of their rows, since the statement that looks for them began: so what
--- was found is compared with the claims that there are by now.  One that reached as far as we is rare.
+-- was found is compared with the claims that there are by now, and if one has some of it, looked
+-- for again; or, once, it is said that it is crowded, and there is nothing else: who is not in turn,
+-- as those are who take jobs ahead, may find for ever what they are just taking.
 CREATE OR REPLACE FUNCTION jobctl.lock_ready(queue text, kinds text[], visible text[], wanted integer,
                                              barred text[], ahead boolean, once boolean,
                                              OUT places tid[], OUT ids uuid[], OUT first_seq bigint, OUT last_seq bigint,
