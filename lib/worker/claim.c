@@ -14,7 +14,7 @@
 enum {
 	PREFETCH_MS = 200, PREFETCH_MAX = 1000,
 	PREFETCH_BYTES = 4 << 20, /* of args */
-	UNWRITTEN_MAX = 1500,	  /* ends that wait to be written: then no more jobs */
+	UNWRITTEN_MAX = 3000,	  /* ends that wait to be written: then no more jobs */
 	HOLD_MS = 1000,		  /* a job that could not start by then goes back */
 	AHEAD = 100,		  /* jobs as short as that by one claim: their rows need not say so */
 	MARK_MS = 1000,		  /* then they are to */
@@ -125,9 +125,9 @@ get_text(const PGresult *res, int row, int col)
 }
 
 static void
-take(struct worker *w, const PGresult *res, int row)
+take(struct worker *w, struct taken *taken, const PGresult *res, int row)
 {
-	struct run *r = run_new(w);
+	struct run *r = run_new(w, taken);
 	struct err e;
 
 	if (uuid_parse(PQgetvalue(res, row, 0), &r->id, &e))
@@ -245,6 +245,7 @@ static void
 claimed(void *ctx, const PGresult *res, const struct err *e)
 {
 	struct worker *w = ctx;
+	struct taken *taken;
 	bool again = w->look_again;
 	int n;
 
@@ -258,8 +259,9 @@ claimed(void *ctx, const PGresult *res, const struct err *e)
 		return;
 	}
 	n = PQntuples(res);
+	taken = n ? xcalloc(1, sizeof *taken) : NULL;
 	for (int i = 0; i < n; i++)
-		take(w, res, i);
+		take(w, taken, res, i);
 	if (n < w->claim_want) {
 		came_short(w);
 	} else {

@@ -21,6 +21,8 @@ enum {
 	AGAIN_MS = 100, AGAIN_MAX_MS = 10000,	/* before a refused end is said again */
 	LINGER_MS = 50, ENOUGH = 400,	/* a batch of short jobs is worth this wait */
 	END_CALLS = 2,		/* unanswered, by the second connection: it never waits for us */
+	PLENTY = 800,		/* more ends than it is through with soon */
+	STUCK_MS = 500,	/* it may wait for somebody, if its last answer is older */
 };
 
 static void
@@ -50,7 +52,7 @@ stored(void *ctx, const PGresult *res, const struct err *e)
  * and what an earlier one carries is in it, too: that one may still fail.
  */
 static void
-send_output(struct worker *w, struct run *const *runs, size_t nruns, bool joined)
+send_output(struct worker *w, struct link *by, struct run *const *runs, size_t nruns, bool joined)
 {
 	static const char sql[] = "SELECT jobctl.append_output($1, $2, $3, $4, $5, $6, $7)";
 	struct pg_array ids = PG_ARRAY_INIT, tokens = PG_ARRAY_INIT, n = PG_ARRAY_INIT;
@@ -81,10 +83,10 @@ send_output(struct worker *w, struct run *const *runs, size_t nruns, bool joined
 		};
 
 		if (joined) {
-			pipe_join(w->ends, sql, args, NELEM(args));
+			pipe_join(&by->pipe, sql, args, NELEM(args));
 		} else {
 			w->output_calls++;
-			pipe_call(w->ends, db_deadline(w), sql, args, NELEM(args), stored, w);
+			pipe_call(&by->pipe, db_deadline(w), sql, args, NELEM(args), stored, w);
 		}
 	}
 	pg_array_free(&ids);
@@ -143,7 +145,7 @@ add(struct pg_array *a, struct pg_val v, bool known)
  * Joined as output is.
  */
 static void
-send_reports(struct worker *w, struct run *const *runs, size_t nruns, bool joined)
+send_reports(struct worker *w, struct link *by, struct run *const *runs, size_t nruns, bool joined)
 {
 	static const char sql[] =
 		"SELECT id, token FROM jobctl.report($1, $2, $3, $4, $5, $6, $7, $8)";
@@ -176,10 +178,10 @@ send_reports(struct worker *w, struct run *const *runs, size_t nruns, bool joine
 		};
 
 		if (joined) {
-			pipe_join(w->ends, sql, args, NELEM(args));
+			pipe_join(&by->pipe, sql, args, NELEM(args));
 		} else {
 			w->report_calls++;
-			pipe_call(w->ends, db_deadline(w), sql, args, NELEM(args), reported, w);
+			pipe_call(&by->pipe, db_deadline(w), sql, args, NELEM(args), reported, w);
 		}
 	}
 	pg_array_free(&ids);
@@ -222,8 +224,8 @@ flush_runs(struct worker *w)
 			bytes += spool_ready(&r->spool);
 			v[n++] = r;
 		}
-		send_output(w, v, n, false);
-		send_reports(w, v, n, false);
+		send_output(w, w->ends, v, n, false);
+		send_reports(w, w->ends, v, n, false);
 	}
 }
 
@@ -286,22 +288,31 @@ drop_result(struct worker *w, struct run *r, const struct err *e)
 		 "error", e->msg, NULL);
 }
 
+/* Whether the answer is for it; that a connection is lost is for all that went by it. */
+static bool
+went_with(const struct link *by, const struct run *r, const struct err *e)
+{
+	bool lost = e && e->kind == ERR_UNAVAILABLE;
+
+	return r->taken->by == by && (lost || r->end_call == by->end_answered);
+}
+
 /*
  * One end that the database does not take must not hold up the others: each is
  * said by itself; the one that fails again, apart from its output, and then without
  * its result.
  */
 static void
-unsettled(struct worker *w, const struct err *e)
+unsettled(struct worker *w, const struct link *by, const struct err *e)
 {
 	struct run *r, *before;
 
-	/* The last first: so they keep their order.  A lost connection loses all at once. */
+	/* The last first: so they keep their order. */
 	for (r = TAILQ_LAST(&w->runs[RUN_WRITING], run_list); r; r = before) {
 		int64_t wait = 0;
 
 		before = TAILQ_PREV(r, run_list, link);
-		if (r->end_call != w->end_answered && e->kind != ERR_UNAVAILABLE)
+		if (!went_with(by, r, e))
 			continue;
 		run_become(w, r, RUN_ENDED);
 		r->report.fresh = has_report(r);
@@ -324,30 +335,51 @@ unsettled(struct worker *w, const struct err *e)
 static bool
 claims_follow(const struct worker *w)
 {
-	return w->ends == &w->first.pipe;
+	return w->ends == &w->first;
 }
 
 /* Of most there is nothing to say but that they completed: those have no row. */
 static void
-answered(void *ctx, const PGresult *res, const struct err *e)
+answered(struct worker *w, struct link *by, const PGresult *res, const struct err *e)
 {
-	struct worker *w = ctx;
-	struct run *r;
-
-	w->end_answered++;
+	by->end_answered++;
+	by->answered_at = now_ms();
 	if (!claims_follow(w))
 		claim_again(w);
 	if (e) {
 		db_complain(w, "cannot write how jobs ended", e);
-		unsettled(w, e);
+		unsettled(w, by, e);
 		return;
 	}
 	for (int i = 0; i < PQntuples(res); i++)
 		settled(w, res, i);
-	while ((r = TAILQ_FIRST(&w->runs[RUN_WRITING])) && r->end_call == w->end_answered) {
-		log_end(r, "completed");
-		run_forget(w, r);
-	}
+	RUNS_IN(w, RUN_WRITING, r, next)
+		if (went_with(by, r, e)) {
+			log_end(r, "completed");
+			run_forget(w, r);
+		}
+}
+
+static void
+first_answered(void *ctx, const PGresult *res, const struct err *e)
+{
+	struct worker *w = ctx;
+
+	answered(w, &w->first, res, e);
+}
+
+static void
+second_answered(void *ctx, const PGresult *res, const struct err *e)
+{
+	struct worker *w = ctx;
+
+	answered(w, &w->second.link, res, e);
+}
+
+static pipe_answer *
+answer_by(const struct worker *w, const struct link *by)
+{
+	return by == &w->first ? first_answered : second_answered;
 }
 
 /* Arrays for the columns of finish(), an element per run. */
@@ -371,13 +403,13 @@ add_end(struct ends *x, const struct run *r)
 }
 
 static void
-finish(struct worker *w, struct run *const *v, size_t n)
+finish(struct worker *w, struct link *by, struct run *const *v, size_t n)
 {
 	struct ends x = { .id = PG_ARRAY_INIT };
 
 	for (size_t i = 0; i < n; i++)
 		add_end(&x, v[i]);
-	pipe_call(w->ends, db_deadline(w),
+	pipe_call(&by->pipe, db_deadline(w),
 		  "SELECT id, token, verdict, status "
 		  "FROM jobctl.finish($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) "
 		  "WHERE (verdict, status) IS DISTINCT FROM ('accepted', 'completed')",
@@ -388,7 +420,7 @@ finish(struct worker *w, struct run *const *v, size_t n)
 			  pg_array(&x.result, pg_json("")), pg_array(&x.cpu, pg_double(0)),
 			  pg_array(&x.rss, pg_i64(0)),
 			  pg_array(&x.place, pg_tid(&(struct pg_tid){ .offset = 0 }))),
-		  answered, w);
+		  answer_by(w, by), w);
 	pg_array_free(&x.id);
 	pg_array_free(&x.token);
 	pg_array_free(&x.outcome);
@@ -403,7 +435,7 @@ finish(struct worker *w, struct run *const *v, size_t n)
 
 /* All for the same reason; without one there is no record of it. */
 static void
-give_back(struct worker *w, struct run *const *v, size_t n)
+give_back(struct worker *w, struct link *by, struct run *const *v, size_t n)
 {
 	struct pg_array ids = PG_ARRAY_INIT, tokens = PG_ARRAY_INIT;
 
@@ -411,11 +443,11 @@ give_back(struct worker *w, struct run *const *v, size_t n)
 		pg_array_add(&ids, pg_uuid(&v[i]->id));
 		pg_array_add(&tokens, pg_uuid(&v[i]->token));
 	}
-	pipe_call(w->ends, db_deadline(w),
+	pipe_call(&by->pipe, db_deadline(w),
 		  "SELECT id, token, verdict FROM jobctl.give_back($1, $2, $3, $4)",
 		  PG_ARGS(pg_uuid(&w->id), pg_array(&ids, pg_uuid(&w->id)),
 			  pg_array(&tokens, pg_uuid(&w->id)), pg_text(v[0]->error)),
-		  answered, w);
+		  answer_by(w, by), w);
 	pg_array_free(&ids);
 	pg_array_free(&tokens);
 }
@@ -426,16 +458,28 @@ same_reason(const struct run *a, const struct run *b)
 	return a->error == b->error || (a->error && b->error && !strcmp(a->error, b->error));
 }
 
+/*
+ * The ends of a claim go by one connection at a time: whoever writes some has that locked.
+ * What has more to say than its end goes where what it said before went.
+ */
+static bool
+may_go_by(const struct worker *w, const struct link *by, const struct run *r)
+{
+	if (r->taken->writing && r->taken->by != by)
+		return false;
+	return by == w->ends || (r->outcome && !r->alone && !r->spool.npieces && !has_report(r));
+}
+
 /* Ends that can be written by one call; their number. */
 static size_t
-pick(struct worker *w, struct run **v)
+pick(struct worker *w, const struct link *by, struct run **v)
 {
 	int64_t now = now_ms();
 	size_t n = 0, bytes = 0;
 
 	for (struct run *r = TAILQ_FIRST(&w->runs[RUN_ENDED]);
 	     r && n < BATCH && bytes < OUTPUT_BYTES; r = TAILQ_NEXT(r, link)) {
-		if (r->child || now < r->retry_at)
+		if (r->child || now < r->retry_at || !may_go_by(w, by, r))
 			continue;
 		if (n && (r->alone || !r->outcome != !v[0]->outcome ||
 			  (!r->outcome && !same_reason(r, v[0]))))
@@ -459,24 +503,32 @@ ends_linger_until(const struct worker *w, int64_t ended)
 
 /*
  * One call after the other; a second connection has its next one at hand when it is through
- * with the last, if that is worth a call.
+ * with the last, if that is worth a call.  If there is more than that can do, the first helps
+ * when it has nothing to claim; but not while the second gets no answers: what it waits for
+ * the first would wait for, too, and there would be no heartbeat.
  */
 static bool
-may_write(const struct worker *w)
+may_write(const struct worker *w, const struct link *by)
 {
-	int64_t unanswered = w->end_calls - w->end_answered;
-	bool ahead = !claims_follow(w) && now_ms() < w->second.until;
+	const struct link *second = &w->second.link;
+	int64_t unanswered = by->end_calls - by->end_answered, now = now_ms();
+	size_t n = w->in_state[RUN_ENDED];
 
-	return !unanswered || (ahead && unanswered < END_CALLS && w->in_state[RUN_ENDED] >= ENOUGH);
+	if (claims_follow(w))
+		return by == &w->first && !unanswered;
+	if (by == second)
+		return !unanswered || (now < w->second.until && unanswered < END_CALLS && n >= ENOUGH);
+	return !unanswered && !w->claiming && n >= PLENTY && now < second->answered_at + STUCK_MS &&
+	       second->end_calls - second->end_answered == END_CALLS;
 }
 
-/* When there are ends to be written. */
+/* When there are ends to be written by this connection. */
 static int64_t
-write_at(const struct worker *w)
+write_at(const struct worker *w, const struct link *by)
 {
 	int64_t at = NEVER;
 
-	if (!may_write(w))
+	if (!may_write(w, by))
 		return NEVER;
 	RUNS_IN(w, RUN_ENDED, r, next) {
 		int64_t ready = ends_linger_until(w, r->ended);
@@ -484,7 +536,7 @@ write_at(const struct worker *w)
 		/* tree.c has yet to look what is left of it, and of those behind */
 		if (r->child && !r->child->sweep_at)
 			break;
-		if (r->child)
+		if (r->child || !may_go_by(w, by, r))
 			continue;
 		at = earliest(at, r->retry_at > ready ? r->retry_at : ready);
 		if (at <= ready)	/* those behind it have ended later */
@@ -494,25 +546,26 @@ write_at(const struct worker *w)
 }
 
 static void
-write_ends(struct worker *w)
+write_ends(struct worker *w, struct link *by)
 {
 	struct run *v[BATCH];
 	size_t n;
 
-	n = pick(w, v);
+	n = pick(w, by, v);
 	if (!n)
 		return;
-	w->end_calls++;
-	send_output(w, v, n, !v[0]->apart);
-	send_reports(w, v, n, !v[0]->apart);
+	by->end_calls++;
+	send_output(w, by, v, n, !v[0]->apart);
+	send_reports(w, by, v, n, !v[0]->apart);
 	for (size_t i = 0; i < n; i++) {
-		v[i]->end_call = w->end_calls;
+		v[i]->end_call = by->end_calls;
+		v[i]->taken->by = by;
 		run_become(w, v[i], RUN_WRITING);
 	}
 	if (v[0]->outcome)
-		finish(w, v, n);
+		finish(w, by, v, n);
 	else
-		give_back(w, v, n);
+		give_back(w, by, v, n);
 	if (claims_follow(w))
 		claim_again(w);
 }
@@ -520,22 +573,26 @@ write_ends(struct worker *w)
 bool
 ends_are_answered(const struct worker *w)
 {
-	return w->end_calls == w->end_answered && w->output_calls == w->output_answered &&
-	       w->report_calls == w->report_answered;
+	const struct link *a = &w->first, *b = &w->second.link;
+
+	return a->end_calls == a->end_answered && b->end_calls == b->end_answered &&
+	       w->output_calls == w->output_answered && w->report_calls == w->report_answered;
 }
 
 void
 ends_turn(struct worker *w)
 {
 	flush_runs(w);
-	if (now_ms() >= write_at(w))
-		write_ends(w);
+	if (now_ms() >= write_at(w, &w->second.link))
+		write_ends(w, &w->second.link);
+	if (now_ms() >= write_at(w, &w->first))
+		write_ends(w, &w->first);
 }
 
 int64_t
 ends_due(const struct worker *w)
 {
-	int64_t due = write_at(w);
+	int64_t due = earliest(write_at(w, &w->first), write_at(w, &w->second.link));
 
 	RUNS_IN(w, RUN_STARTED, r, next)
 		due = earliest(due, flush_at(w, r));
@@ -545,7 +602,6 @@ ends_due(const struct worker *w)
 void
 ends_lost(struct worker *w)
 {
-	w->end_calls = w->end_answered = 0;
 	w->output_calls = w->output_answered = 0;
 	w->report_calls = w->report_answered = 0;
 	for (int state = RUN_STARTED; state < RUN_STATES; state++)

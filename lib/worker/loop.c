@@ -411,7 +411,7 @@ init(struct worker *w)
 {
 	runs_init(w);
 	children_init(w);
-	w->ends = &w->first.pipe;
+	w->ends = &w->first;
 	w->id = uuid_random();
 	w->slots = w->cfg.slots * (w->cfg.pipe ? w->cfg.window : 1);
 	w->backoff_ms = 100;

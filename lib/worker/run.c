@@ -23,18 +23,28 @@ enum {
 	PIPE_MAX = 1 << 20,	/* what a pipe can hold: fs.pipe-max-size */
 };
 
+/* It is one of those in its state now; or, with -1, no longer. */
+static void
+tally(struct worker *w, const struct run *r, int n)
+{
+	w->in_state[r->state] += (size_t)n;
+	if (r->state == RUN_WRITING)
+		r->taken->writing += (size_t)n;
+}
+
 struct run *
-run_new(struct worker *w)
+run_new(struct worker *w, struct taken *taken)
 {
 	struct run *r = xcalloc(1, sizeof *r);
 
+	taken->runs++;
 	*r = (struct run){
-		.out = -1, .err = -1, .control = -1, .spool = SPOOL_INIT,
+		.taken = taken, .out = -1, .err = -1, .control = -1, .spool = SPOOL_INIT,
 		.line = STR(CONTROL_LINE), .report = RUN_REPORT_INIT, .expires = NEVER,
 		.flush_at = NEVER, .place = -1, .exit_code = -1, .cpu_s = -1, .rss_bytes = -1,
 	};
 	TAILQ_INSERT_TAIL(&w->runs[RUN_CLAIMED], r, link);
-	w->in_state[RUN_CLAIMED]++;
+	tally(w, r, 1);
 	w->nruns++;
 	return r;
 }
@@ -50,13 +60,13 @@ void
 run_become(struct worker *w, struct run *r, enum run_state state)
 {
 	TAILQ_REMOVE(&w->runs[r->state], r, link);
-	w->in_state[r->state]--;
+	tally(w, r, -1);
 	if (state > r->state)
 		TAILQ_INSERT_TAIL(&w->runs[state], r, link);
 	else
 		TAILQ_INSERT_HEAD(&w->runs[state], r, link);
-	w->in_state[state]++;
 	r->state = state;
+	tally(w, r, 1);
 }
 
 /* A result counts from when it can be stored, or who reported it could not be heard to end. */
@@ -88,6 +98,8 @@ close_pipes(struct run *r)
 static void
 run_free(struct run *r)
 {
+	if (!--r->taken->runs)
+		free(r->taken);
 	close_pipes(r);
 	spool_free(&r->spool);
 	str_free(&r->line);
@@ -105,7 +117,7 @@ void
 run_forget(struct worker *w, struct run *r)
 {
 	TAILQ_REMOVE(&w->runs[r->state], r, link);
-	w->in_state[r->state]--;
+	tally(w, r, -1);
 	w->nruns--;
 	w->held -= r->held;
 	guard_settled(w, r);

@@ -4,7 +4,8 @@
  * A connection has one process of the server, and that claims nothing while it writes
  * ends: with --pipe, where jobs are short, this is what limits a worker.  So one that
  * gets all it asks for, when no other is at work, has a connection more: what jobs
- * wrote, what they said and how they ended goes by that.  With others at work the server
+ * wrote, what they said and how they ended goes by that.  With more ends at hand than it
+ * is through with soon, the first takes some while it has nothing to claim.  With others at work the server
  * has enough to do, and more of its processes would only be in each other's way; a
  * program for each job takes ten times what its claim and its end take.
  *
@@ -62,11 +63,11 @@ void
 second_close(struct worker *w, const struct err *why)
 {
 	struct second *s = &w->second;
-	bool had_ends = w->ends == &s->link.pipe;
+	bool had_ends = w->ends == &s->link;
 
 	s->greeted = s->ready = false;
 	s->until = 0;
-	w->ends = &w->first.pipe;
+	w->ends = &w->first;
 	link_close(&s->link, why);
 	if (had_ends)
 		ends_lost(w);
@@ -178,7 +179,7 @@ second_turn(struct worker *w)
 	if (!ends_are_answered(w))
 		return;
 	if (s->ready)
-		w->ends = &s->link.pipe;
+		w->ends = &s->link;
 	if (!wanted && is_begun(s)) {
 		(void)err_set(&e, ERR_UNAVAILABLE, "it is not needed any more");
 		second_close(w, &e);

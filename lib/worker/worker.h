@@ -118,8 +118,16 @@ struct child {
 	bool left, stuck;		/* there was something; it does not die */
 };
 
+/* What one claim brought. */
+struct taken {
+	size_t runs;			/* of it that there are still */
+	size_t writing;			/* those of them in RUN_WRITING: */
+	struct link *by;		/* their ends are on their way by this connection */
+};
+
 struct run {
 	struct uuid id, token;
+	struct taken *taken;		/* with others that have this token */
 	struct pg_tid row;		/* where it is in the table, if it was taken ahead */
 	char *project, *queue, *kind, *args, *checkpoint;
 	int attempt, max_attempts;
@@ -169,6 +177,8 @@ struct link {
 	struct pg_connector *connector;
 	struct pipe pipe;
 	bool online;			/* pipe was opened and its end not dealt with yet */
+	int64_t end_calls, end_answered;	/* that say how jobs ended */
+	int64_t answered_at;		/* the last of them */
 };
 
 struct second {
@@ -217,7 +227,7 @@ struct worker {
 
 	struct link first;
 	struct second second;
-	struct pipe *ends;		/* which of them output, reports and ends go by */
+	struct link *ends;		/* which of them output and reports go by, and most ends */
 	int64_t connect_at;		/* when to try again */
 	int64_t backoff_ms;
 	int64_t lost_at;		/* when the connection was; NEVER while there is one */
@@ -234,7 +244,6 @@ struct worker {
 	int64_t watchdog_ms, watchdog_at;
 	int64_t output_calls, output_answered;
 	int64_t report_calls, report_answered;
-	int64_t end_calls, end_answered;
 	bool pressed;			/* more output is held than should be */
 
 	bool claiming;
@@ -345,7 +354,7 @@ void ends_lost(struct worker *w);
 	for (struct run *r = TAILQ_FIRST(&(w)->runs[state]), *next;      \
 	     r && (next = TAILQ_NEXT(r, link), true); r = next)
 void runs_init(struct worker *w);
-struct run *run_new(struct worker *w);
+struct run *run_new(struct worker *w, struct taken *taken);
 /* To a later state, or back to an earlier one, where it goes before all others. */
 void run_become(struct worker *w, struct run *r, enum run_state state);
 void run_weigh(struct worker *w, struct run *r);	/* what it holds has changed */

@@ -158,6 +158,60 @@ ends_are_ahead() {
 	all_once 300
 }
 
+# Each call that writes ends takes a while, and leaves in table wrote by which session it went.
+slow_ends() {
+	sql "CREATE TABLE public.wrote (n bigserial, pid integer DEFAULT pg_backend_pid());
+		CREATE FUNCTION public.wrote() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+		AS 'BEGIN INSERT INTO public.wrote DEFAULT VALUES; PERFORM pg_catalog.pg_sleep(0.1); RETURN NULL; END';
+		CREATE TRIGGER wrote AFTER INSERT ON jobctl.finished_jobs EXECUTE FUNCTION public.wrote()" >/dev/null
+}
+
+# Ends went by one session between ends that went by another.
+took_turns() {
+	prints t sql "SELECT EXISTS (SELECT FROM (SELECT n, pid, min(n) OVER p AS first, max(n) OVER p AS last FROM public.wrote WINDOW p AS (PARTITION BY pid)) a
+		JOIN public.wrote b ON b.n > a.first AND b.n < a.last AND b.pid <> a.pid)"
+}
+
+# Both write ends now: end the session that began first, or last.
+end_one_of_both() {	# ASC|DESC
+	prints t sql "SELECT pg_terminate_backend(pid) FROM (SELECT pid, backend_start, count(*) OVER () AS n FROM pg_stat_activity
+			WHERE datname = current_database() AND application_name LIKE 'jobctl-worker %' AND state = 'active' AND query LIKE '%jobctl.finish(%') s
+		WHERE n = 2 ORDER BY backend_start $1 LIMIT 1"
+}
+
+@test "where there are more ends than it is through with, the first helps" {
+	slow_ends
+	many 20000
+	start_many_worker -v
+	eventually 20 says 'ends go by a second connection'
+	touch "$D/go"
+	all_once 20000
+	took_turns
+}
+
+@test "the second is lost while both write ends" {
+	slow_ends
+	many 20000
+	start_many_worker -v
+	eventually 20 says 'ends go by a second connection'
+	touch "$D/go"
+	eventually 20 end_one_of_both DESC
+	all_once 20000
+	says 'no second connection'
+	run ! says 'no database'
+}
+
+@test "the first is lost while both write ends" {
+	slow_ends
+	many 20000
+	start_many_worker -v
+	eventually 20 says 'ends go by a second connection'
+	touch "$D/go"
+	eventually 20 end_one_of_both ASC
+	all_once 20000
+	says 'the database is back'
+}
+
 @test "it cannot be had: nothing is lost, and there is nothing to worry about" {
 	role_login worker_second jobctl_worker jobctl_all_projects
 	sql 'ALTER ROLE worker_second CONNECTION LIMIT 1'
