@@ -22,7 +22,7 @@ enum {
 	LINGER_MS = 50, ENOUGH = 400,	/* a batch of short jobs is worth this wait */
 	END_CALLS = 2,		/* unanswered, by the second connection: it never waits for us */
 	PLENTY = 800,		/* more ends than it is through with soon */
-	STUCK_MS = 500,	/* it may wait for somebody, if its last answer is older */
+	STUCK_MS = 1000,	/* it may wait for somebody, if its last answer is older */
 };
 
 static void

@@ -162,7 +162,7 @@ ends_are_ahead() {
 slow_ends() {
 	sql "CREATE TABLE public.wrote (n bigserial, pid integer DEFAULT pg_backend_pid());
 		CREATE FUNCTION public.wrote() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
-		AS 'BEGIN INSERT INTO public.wrote DEFAULT VALUES; PERFORM pg_catalog.pg_sleep(0.1); RETURN NULL; END';
+		AS 'BEGIN INSERT INTO public.wrote DEFAULT VALUES; PERFORM pg_catalog.pg_sleep(0.2); RETURN NULL; END';
 		CREATE TRIGGER wrote AFTER INSERT ON jobctl.finished_jobs EXECUTE FUNCTION public.wrote()" >/dev/null
 }
 
