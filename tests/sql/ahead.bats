@@ -1,6 +1,7 @@
 #!/usr/bin/env bats
 # What is taken ahead: the claim alone says whose it is, the row says pending.
 
+bats_require_minimum_version 1.5.0
 load queue
 
 rows() {	# what the jobs' rows say: STATUS ATTEMPT, a line each
@@ -195,13 +196,13 @@ claims() {	# AHEAD UNFINISHED IDS, a line each
 	jobs 2
 	sql 'SELECT t.worker(1), t.ahead(1, 1, 2)' >/dev/null
 	start psql -Xq -c 'BEGIN; SELECT FROM jobctl.jobs WHERE id = t.j(1) FOR UPDATE' -c 'SELECT pg_sleep(600)'
-	eventually 10 prints 1 sql "SELECT count(*) FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(600)'"
+	eventually 10 prints 1 sql "SELECT count(*) FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(600)' AND datname = current_database()"
 	is 'busy' 'SELECT t.finish(1, 1, 1)'
 	is 'accepted completed' 'SELECT t.finish(1, 2, 1)'
 	sql "UPDATE jobctl.claims SET claimed_at = now() - interval '1 s'"
 	is '' "SELECT t.beat(1, '{1}', '{1}')"
 	[ "$(claims)" = 't|1|1,2' ]
-	sql "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(600)'"
+	sql "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(600)' AND datname = current_database()"
 	eventually 10 prints 'accepted completed' sql 'SELECT t.finish(1, 1, 1)'
 }
 
@@ -271,7 +272,7 @@ claims() {	# AHEAD UNFINISHED IDS, a line each
 	jobs 2
 	sql 'SELECT t.worker(1)'
 	start psql -Xq -c 'BEGIN; ALTER SEQUENCE jobctl.claim_mark CACHE 1' -c 'SELECT pg_sleep(600)'	# it is waited for while looking
-	eventually 10 prints 1 sql "SELECT count(*) FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(600)'"
+	eventually 10 prints 1 sql "SELECT count(*) FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(600)' AND datname = current_database()"
 	psql -XAtq >"$BATS_TEST_TMPDIR/out" 2>&1 <<-'SQL'
 		SET statement_timeout = '200ms';
 		SELECT t.ahead(1, 1, 2);
@@ -279,7 +280,7 @@ claims() {	# AHEAD UNFINISHED IDS, a line each
 	SQL
 	run -0 cat "$BATS_TEST_TMPDIR/out"
 	[[ $output == *'canceling statement due to statement timeout'* && $output == *$'\n0' ]]
-	sql "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(600)'"
+	sql "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(600)' AND datname = current_database()"
 	is '1,2' 'SELECT t.ahead(1, 2, 2)'
 }
 
